@@ -1,0 +1,55 @@
+"""xpaccel: write a numerical kernel once, as a plain function of arrays, and run it fast everywhere.
+
+>>> import xpaccel as xpa
+>>> @xpa.kernel
+... def smooth(u):
+...     return (u[:-2] + u[1:-1] + u[2:]) / 3
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+# Bound here, not lazily: importing the submodule of the same name would put the module in its place.
+from xpaccel.kernel import Kernel, kernel
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BackendError",
+    "CompileError",
+    "Kernel",
+    "TraceError",
+    "UserError",
+    "XpaccelError",
+    "__version__",
+    "backend",
+    "get_backend",
+    "kernel",
+    "set_backend",
+    "xp",
+]
+
+if TYPE_CHECKING:
+    from xpaccel.active import backend, get_backend, set_backend, xp
+    from xpaccel.errors import BackendError, CompileError, TraceError, UserError, XpaccelError
+
+_HOMES = {
+    **dict.fromkeys(("BackendError", "CompileError", "TraceError", "UserError", "XpaccelError"), "xpaccel.errors"),
+    **dict.fromkeys(("backend", "get_backend", "set_backend", "xp"), "xpaccel.active"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for when it is asked for: importing xpaccel stays cheap."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'xpaccel' has no attribute {name!r}")
+    import importlib
+
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,99 @@
+"""Which backend runs kernels now, and the namespace proxy `xp`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from xpaccel import backends, config
+from xpaccel.backends.base import Backend
+from xpaccel.trace import session
+
+_chosen: ContextVar[Backend | None] = ContextVar("xpaccel_backend", default=None)
+_default: Backend | None = None
+
+
+def current() -> Backend:
+    """Return the backend that runs kernels now.
+
+    Raises
+    ------
+    BackendError
+        If ``XP_BACKEND`` names a backend that does not exist or cannot be used here.
+    """
+    chosen = _chosen.get()
+    if chosen is not None:
+        return chosen
+    global _default
+    if _default is None:
+        _default = backends.require(config.backend(backends.names()))
+    return _default
+
+
+def get_backend() -> str:
+    """Return the name of the backend that runs kernels now."""
+    return current().name
+
+
+def set_backend(name: str) -> None:
+    """Choose the backend for the whole process; without it, ``XP_BACKEND`` or ``"numpy"`` is used.
+
+    Raises
+    ------
+    BackendError
+        If there is none of that name, or it cannot be used here.
+    """
+    global _default
+    _default = backends.require(name)
+
+
+@contextmanager
+def backend(name: str) -> Iterator[None]:
+    """Choose the backend within a ``with`` block, for this thread or task alone.
+
+    Raises
+    ------
+    BackendError
+        If there is none of that name, or it cannot be used here.
+
+    Examples
+    --------
+    >>> import xpaccel as xpa
+    >>> with xpa.backend("numpy"):
+    ...     xpa.get_backend()
+    'numpy'
+    """
+    token = _chosen.set(backends.require(name))
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
+
+
+class NamespaceProxy:
+    """The active array namespace: inside a kernel that is traced, the tracer's; else the backend's.
+
+    Every attribute is looked up when it is used, so ``from xpaccel import xp`` does not go stale.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._namespace(), name)
+
+    def __dir__(self) -> list[str]:
+        return dir(self._namespace())
+
+    def __repr__(self) -> str:
+        return f"<xpaccel.xp: {self._namespace()!r}>"
+
+    @staticmethod
+    def _namespace() -> Any:
+        if session.is_tracing():
+            from xpaccel.trace import namespace
+
+            return namespace.NAMESPACE
+        return current().namespace()
+
+
+xp = NamespaceProxy()

@@ -1,0 +1,43 @@
+"""The ``numba`` target: fused loops on all cores of this machine, over NumPy's arrays."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from xpaccel.backends.base import Function
+from xpaccel.codegen import numba_cpu
+from xpaccel.codegen.layout import NestCode
+from xpaccel.loops.program import LoopProgram, Nest
+
+
+class Numba:
+    """Loops compiled by Numba, loaded from our own cache where they were compiled before."""
+
+    name = "numba"
+    eager = False
+
+    def why_unavailable(self) -> str | None:
+        """Return None if Numba is installed (it is not imported to find out)."""
+        for module in ("numba", "llvmlite"):
+            if module not in sys.modules and importlib.util.find_spec(module) is None:
+                return f'{module} is not installed (pip install "xpaccel[numba]")'
+        return None
+
+    def namespace(self) -> Any:
+        """Return `numpy`."""
+        return np
+
+    def print_nest(self, program: LoopProgram, nest: Nest) -> NestCode:
+        """Return the Numba source of a nest."""
+        return numba_cpu.print_nest(program, nest)
+
+    def compile(self, codes: Sequence[NestCode]) -> list[Function]:
+        """Return machine code, from memory, from the cache on disk, or from the compiler."""
+        from xpaccel.backends import machine
+
+        return list(machine.get_functions([(code.source, numba_cpu.ENTRY) for code in codes]))

@@ -1,0 +1,35 @@
+"""The ``numpy`` target: kernels run as they are written. It is the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+
+from xpaccel.codegen.layout import NestCode
+from xpaccel.errors import BackendError
+from xpaccel.loops.program import LoopProgram, Nest
+
+
+class NumPy:
+    """Eager NumPy."""
+
+    name = "numpy"
+    eager = True
+
+    def why_unavailable(self) -> str | None:
+        """Return None: it is always there."""
+        return None
+
+    def namespace(self) -> Any:
+        """Return `numpy`, which follows the array API standard itself (from 2.0)."""
+        return np
+
+    def print_nest(self, program: LoopProgram, nest: Nest) -> NoReturn:
+        """Raise: an eager target generates nothing."""
+        raise BackendError("backend 'numpy' runs kernels as they are written: it has no generated source")
+
+    def compile(self, codes: Sequence[NestCode]) -> NoReturn:
+        """Raise: an eager target compiles nothing."""
+        raise BackendError("backend 'numpy' runs kernels as they are written: it compiles nothing")

@@ -1,0 +1,1 @@
+"""Printers: one loop program, a page of source a nest and language."""

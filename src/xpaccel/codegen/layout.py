@@ -1,0 +1,186 @@
+"""Addresses: how the loads and stores of a nest become streams through memory.
+
+A *stream* is a set of loads and stores that walk an array along the same line: they share one
+pointer, which the driver puts at the first of them, and differ by constant offsets along the
+contiguous axis. What a nest must be told at run time is then data, in the order in which the
+driver writes it down:
+
+* ``ints``: the address of each stream, the strides (in elements) that its loops multiply with, the
+  bounds of its loops (but for the one that is cut between threads), where its ``index`` values
+  start, and its integer scalars;
+* ``floats``: its floating scalars (a complex one takes two).
+
+Offsets and extents are nowhere in the source, so nests that differ in them alone, such as the
+peeled edges of a periodic stencil, are one compiled function.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from xpaccel.graph.affine import Affine
+from xpaccel.loops.program import Index, LoopProgram, Nest, Position
+from xpaccel.ops import dtype_kind
+
+#: An axis of fewer points than this is not worth cutting between threads.
+SHORT = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One pointer: array, the place of its first element, and its step per loop.
+
+    `terms` gives, for each nest axis, the ``(stride number, step)`` pairs whose products are summed
+    to the distance, in elements, between neighbouring points; stride number -1 is the unit stride.
+    """
+
+    array: int
+    starts: tuple[Affine, ...]
+    terms: tuple[tuple[tuple[int, int], ...], ...]
+    scope: int
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What the code of a nest needs to be told, and where.
+
+    Attributes
+    ----------
+    streams
+        The pointers, ``ints[0:]``.
+    strides
+        ``(array, axis)``, after the streams.
+    bounds
+        The axes whose ``(low, high)`` follow the strides.
+    indices
+        The `Position` of each ``index`` value; their starts follow the bounds.
+    integers, floats
+        Numbers of the program's scalars that the nest uses, of integer and of other dtypes.
+    parallel
+        The axis whose bounds are the function's own arguments.
+    places
+        For each load and store, ``(stream number, offset)``.
+    scopes
+        How many distinct memories the nest touches.
+    """
+
+    streams: tuple[Stream, ...]
+    strides: tuple[tuple[int, int], ...]
+    bounds: tuple[int, ...]
+    indices: tuple[Position, ...]
+    integers: tuple[int, ...]
+    floats: tuple[int, ...]
+    parallel: int
+    places: dict[tuple[int, Index], tuple[int, int]]
+    scopes: int
+
+    @property
+    def first_stride(self) -> int:
+        """The place of the first stride in ``ints``."""
+        return len(self.streams)
+
+    @property
+    def first_bound(self) -> int:
+        """The place of the first bound in ``ints``."""
+        return self.first_stride + len(self.strides)
+
+    @property
+    def first_index(self) -> int:
+        """The place of the first start of an ``index`` value in ``ints``."""
+        return self.first_bound + 2 * len(self.bounds)
+
+    @property
+    def first_integer(self) -> int:
+        """The place of the first integer scalar in ``ints``."""
+        return self.first_index + len(self.indices)
+
+    @property
+    def size(self) -> int:
+        """The length of ``ints``."""
+        return self.first_integer + len(self.integers)
+
+
+@dataclass(frozen=True, slots=True)
+class NestCode:
+    """The source of a nest and what it must be told."""
+
+    source: str
+    layout: Layout
+
+
+@dataclass
+class _Streams:
+    program: LoopProgram
+    axes: int
+    streams: dict[tuple[int, Index], int] = field(default_factory=dict)
+    found: list[Stream] = field(default_factory=list)
+    origins: list[int] = field(default_factory=list)
+    strides: dict[tuple[int, int], int] = field(default_factory=dict)
+    scopes: dict[int, int] = field(default_factory=dict)
+
+    def place(self, array: int, index: Index) -> tuple[int, int]:
+        """Return the stream of an element and the offset in it."""
+        unit = self.program.arrays[array].unit and bool(index)
+        origin = 0
+        key = index
+        if unit:
+            last = index[-1]
+            origin = last.start.const
+            key = (*index[:-1], Position(last.start - origin, last.axis, last.step))
+        number = self.streams.get((array, key))
+        if number is None:
+            number = self.streams[array, key] = len(self.found)
+            self.origins.append(origin)
+            self.found.append(self._stream(array, index, unit))
+        return number, origin - self.origins[number]
+
+    def _stream(self, array: int, index: Index, unit: bool) -> Stream:
+        terms: list[list[tuple[int, int]]] = [[] for _ in range(self.axes)]
+        for axis, position in enumerate(index):
+            if position.step:
+                stride = -1
+                if not (unit and axis == len(index) - 1):
+                    stride = self.strides.setdefault((array, axis), len(self.strides))
+                terms[position.axis].append((stride, position.step))
+        scope = self.scopes.setdefault(self.program.owners[array], len(self.scopes))
+        return Stream(array, tuple(p.start for p in index), tuple(map(tuple, terms)), scope)
+
+
+def layout(program: LoopProgram, nest: Nest) -> Layout:
+    """Find the streams of a nest and lay out what it is told."""
+    streams = _Streams(program, len(nest.extents))
+    places: dict[tuple[int, Index], tuple[int, int]] = {}
+    indices: dict[Position, None] = {}
+    integers: dict[int, None] = {}
+    floats: dict[int, None] = {}
+    for value in nest.values:
+        if value.op == "load":
+            places[value.data] = streams.place(*value.data)
+        elif value.op == "index":
+            indices.setdefault(value.data[0])
+        elif value.op == "scalar":
+            (integers if dtype_kind(value.dtype) in "biu" else floats).setdefault(value.data[0])
+    for store in nest.stores:
+        places[store.array, store.index] = streams.place(store.array, store.index)
+    parallel = parallel_axis(nest)
+    return Layout(
+        tuple(streams.found),
+        tuple(streams.strides),
+        tuple(axis for axis in range(len(nest.extents)) if axis != parallel),
+        tuple(indices),
+        tuple(integers),
+        tuple(floats),
+        parallel,
+        places,
+        len(streams.scopes),
+    )
+
+
+def parallel_axis(nest: Nest) -> int:
+    """Return the axis that is cut between threads: the outermost that is not known to be short."""
+    kept = [axis for axis in range(len(nest.extents)) if not nest.reduction or axis not in nest.reduction.axes]
+    for axis in kept:
+        extent = nest.extents[axis]
+        if not (isinstance(extent, Affine) and extent.is_const and extent.const < SHORT):
+            return axis
+    return kept[0]

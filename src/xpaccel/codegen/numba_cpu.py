@@ -1,0 +1,273 @@
+"""The Numba printer: one nest to the source of one C-ABI function.
+
+The source is Python that Numba compiles; its names are those of `xpaccel.codegen.memory` (typed
+pointers) and `xpaccel.codegen.scalar` (scalar functions). Loops, offsets and the order of a
+reduction were decided before (`xpaccel.loops`, `xpaccel.codegen.layout`): this only spells them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from xpaccel.codegen.layout import NestCode, layout
+from xpaccel.loops.interpret import identity_of
+from xpaccel.loops.program import BLOCK, LANES, LoopProgram, Nest, Position, Store, Value
+from xpaccel.ops import OPS, dtype_kind
+
+ENTRY = "nest"
+_HEADER = "from xpaccel.codegen.memory import *\nfrom xpaccel.codegen.scalar import *\n\n\n"
+_COMBINE = {"sum": "add", "prod": "multiply", "max": "maximum", "min": "minimum", "any": "logical_or", "all": "logical_and"}
+
+
+def print_nest(program: LoopProgram, nest: Nest) -> NestCode:
+    """Return the Numba source of a nest of `program`."""
+    printer = _Printer(program, nest)
+    return NestCode(_HEADER + printer.text(), printer.layout)
+
+
+class _Printer:
+    def __init__(self, program: LoopProgram, nest: Nest) -> None:
+        self.program, self.nest, self.layout = program, nest, layout(program, nest)
+        self.lines: list[str] = []
+        axes, reduction = range(len(nest.extents)), nest.reduction
+        #: The order of the loops. A reduction's loops go inside, but the innermost axis stays inside.
+        self.order = list(axes)
+        if reduction is not None:
+            last = axes[-1]
+            kept = [axis for axis in axes if axis not in reduction.axes and axis != last]
+            self.order = [*kept, *(axis for axis in reduction.axes if axis != last), last]
+        self.depth_of = {axis: depth + 1 for depth, axis in enumerate(self.order)}
+        self.levels = self._levels()
+
+    # -- text -------------------------------------------------------------------------------------
+
+    def text(self) -> str:
+        lay = self.layout
+        self.put(0, f"def {ENTRY}(ints, floats, lo{lay.parallel}, hi{lay.parallel}):")
+        for number, stream in enumerate(lay.streams):
+            self.put(1, f"p{number} = pointer(ints, {number}, {self.program.arrays[stream.array].dtype})")
+        for number in range(len(lay.strides)):
+            self.put(1, f"s{number} = integer(ints, {lay.first_stride + number})")
+        for number, axis in enumerate(lay.bounds):
+            self.put(1, f"lo{axis} = integer(ints, {lay.first_bound + 2 * number})")
+            self.put(1, f"hi{axis} = integer(ints, {lay.first_bound + 2 * number + 1})")
+        for number in range(len(lay.indices)):
+            self.put(1, f"k{number} = integer(ints, {lay.first_index + number})")
+        self.pointers = [f"p{number}" for number in range(len(lay.streams))]
+        self.values(0, 1)
+        if self.nest.reduction is None:
+            self.plain()
+        elif self.nest.extents and len(self.nest.extents) - 1 in self.nest.reduction.axes:
+            self.reduce_lanes()
+        else:
+            self.reduce_strip()
+        return "\n".join(self.lines) + "\n"
+
+    def put(self, depth: int, line: str) -> None:
+        self.lines.append("    " * depth + line)
+
+    def plain(self) -> None:
+        """One loop an axis; values and pointers as far out as they do not vary."""
+        depth = self.open_loops(self.order)
+        for store in self.nest.stores:
+            self.put(depth, self.store(store))
+
+    def open_loops(self, axes: list[int], depth: int = 1) -> int:
+        """Open the loops over `axes`; return the depth of what stands inside."""
+        for axis in axes:
+            self.put(depth, f"for i{axis} in range(lo{axis}, hi{axis}):")
+            depth += 1
+            self.enter(axis, depth)
+        return depth
+
+    def enter(self, axis: int, depth: int) -> None:
+        """Move the pointers along `axis` and print what varies with it."""
+        if axis != self.order[-1]:
+            for number, stream in enumerate(self.layout.streams):
+                if stream.terms[axis]:
+                    name = f"p{number}_{axis}"
+                    self.put(depth, f"{name} = shift({self.pointers[number]}, {self.distance(number, axis)})")
+                    self.pointers[number] = name
+        self.values(self.depth_of[axis], depth)
+
+    def reduce_lanes(self) -> None:
+        """The innermost axis is reduced: side by side in lanes, a block at a time."""
+        nest, reduction = self.nest, self.nest.reduction
+        assert reduction is not None
+        last = self.order[-1]
+        value = nest.values[nest.stores[0].value]
+        dtype, combine = value.dtype, _COMBINE[reduction.kind]
+        neutral = self.literal(identity_of(reduction.kind, np.dtype(dtype)), dtype)
+        compensated = reduction.kind == "sum" and dtype_kind(dtype) in "fc"
+        kept = [axis for axis in self.order if axis not in reduction.axes]
+        self.put(1, f"lanes = accumulators({LANES}, {dtype})")
+        depth = self.open_loops(kept)
+        self.put(depth, f"total = {neutral}")
+        if compensated:
+            self.put(depth, f"carry = {neutral}")
+        outer = depth
+        depth = self.open_loops([axis for axis in self.order if axis in reduction.axes and axis != last], depth)
+        low, high = f"lo{last}", f"hi{last}"
+        if reduction.block:
+            low = f"i0 * {reduction.block}"
+            self.put(depth, f"end = min(hi{last}, {low} + {reduction.block})")
+            high = "end"
+        self.put(depth, f"for block in range({low}, {high}, {BLOCK}):")
+        self.put(depth + 1, f"stop = min(block + {BLOCK}, {high})")
+        self.put(depth + 1, f"width = min({LANES}, stop - block)")
+        self.put(depth + 1, "for lane in range(width):")
+        self.put(depth + 2, f"store(lanes, lane, {neutral}, {self.layout.scopes}, {self.layout.scopes + 1})")
+        self.put(depth + 1, "for row in range(block, stop, width):")
+        self.put(depth + 2, "for lane in range(min(width, stop - row)):")
+        self.put(depth + 3, f"i{last} = row + lane")
+        self.values(self.depth_of[last], depth + 3)
+        self.put(depth + 3, self.accumulate(combine, dtype, f"v{nest.stores[0].value}"))
+        self.put(depth + 1, "while width > 1:")
+        self.put(depth + 2, "half = (width + 1) // 2")
+        self.put(depth + 2, "for lane in range(width - half):")
+        self.put(depth + 3, self.accumulate(combine, dtype, f"{self.lane('lane + half')}"))
+        self.put(depth + 2, "width = half")
+        self.put(depth + 1, f"part = {self.lane('0')}")
+        if compensated:  # TwoSum (Knuth 1969): the rounding error of the addition, exactly
+            self.put(depth + 1, "new = total + part")
+            self.put(depth + 1, "back = new - total")
+            self.put(depth + 1, "carry = carry + ((total - (new - back)) + (part - back))")
+            self.put(depth + 1, "total = new")
+            self.put(outer, "if isfinite(total):")
+            self.put(outer + 1, "total = total + carry")
+        else:
+            self.put(depth + 1, f"total = {self.combined(combine, dtype, 'total', 'part')}")
+        self.put(outer, self.store(nest.stores[0], "total"))
+
+    def reduce_strip(self) -> None:
+        """The innermost axis is kept: a strip of it at a time, all reduced axes for each strip."""
+        nest, reduction = self.nest, self.nest.reduction
+        assert reduction is not None
+        last = self.order[-1]
+        dtype, combine = nest.values[nest.stores[0].value].dtype, _COMBINE[reduction.kind]
+        neutral = self.literal(identity_of(reduction.kind, np.dtype(dtype)), dtype)
+        kept = [axis for axis in self.order if axis not in reduction.axes and axis != last]
+        self.put(1, f"lanes = accumulators({LANES}, {dtype})")
+        depth = self.open_loops(kept)
+        self.put(depth, f"for strip in range(lo{last}, hi{last}, {LANES}):")
+        self.put(depth + 1, f"width = min({LANES}, hi{last} - strip)")
+        self.put(depth + 1, "for lane in range(width):")
+        self.put(depth + 2, f"store(lanes, lane, {neutral}, {self.layout.scopes}, {self.layout.scopes + 1})")
+        saved = list(self.pointers)
+        inner = self.open_loops([axis for axis in self.order if axis in reduction.axes], depth + 1)
+        self.put(inner, "for lane in range(width):")
+        self.put(inner + 1, f"i{last} = strip + lane")
+        self.values(self.depth_of[last], inner + 1)
+        self.put(inner + 1, self.accumulate(combine, dtype, f"v{nest.stores[0].value}"))
+        self.pointers = saved
+        self.put(depth + 1, "for lane in range(width):")
+        self.put(depth + 2, f"i{last} = strip + lane")
+        self.put(depth + 2, self.store(nest.stores[0], self.lane("lane")))
+
+    # -- expressions ------------------------------------------------------------------------------
+
+    def _levels(self) -> list[int]:
+        """For each value, inside how many loops it must stand."""
+        levels: list[int] = []
+        for value in self.nest.values:
+            if value.op == "load":
+                moving = [p.axis for p in value.data[1] if p.step]
+                level = max((self.depth_of[axis] for axis in moving), default=0)
+            elif value.op == "index":
+                position = value.data[0]
+                level = self.depth_of[position.axis] if position.step else 0
+            else:
+                level = max((levels[arg] for arg in value.args), default=0)
+            levels.append(level)
+        return levels
+
+    def values(self, level: int, depth: int) -> None:
+        """Print the values that stand inside `level` loops."""
+        for number, value in enumerate(self.nest.values):
+            if self.levels[number] == level:
+                self.put(depth, f"v{number} = {self.expression(value)}")
+
+    def expression(self, value: Value) -> str:
+        lay = self.layout
+        if value.op == "load":
+            stream, offset = lay.places[value.data]
+            return f"load({self.pointers[stream]}, {self.inner(stream, offset)}, {self.scope(stream)})"
+        if value.op == "const":
+            return self.literal(_number(value.data[0]), value.dtype)
+        if value.op == "scalar":
+            number = value.data[0]
+            if number in lay.integers:
+                return f"integer_scalar(ints, {lay.first_integer + lay.integers.index(number)}, {value.dtype})"
+            place = 0
+            for other in lay.floats[: lay.floats.index(number)]:
+                place += 2 if dtype_kind(self.program.scalars[other][1]) == "c" else 1
+            return f"scalar(floats, {place}, {value.dtype})"
+        if value.op == "index":
+            position: Position = value.data[0]
+            start = f"k{lay.indices.index(position)}"
+            return f"{start} + {position.step} * i{position.axis}" if position.step else start
+        args = [f"v{arg}" for arg in value.args]
+        if value.op == "astype":
+            return f"cast({args[0]}, {value.dtype})"
+        return self.applied(value.op, value.dtype, args)
+
+    def applied(self, op: str, dtype: str, args: list[str]) -> str:
+        """Spell an operation. Numba widens integer operators to 64 bits: they are cast back."""
+        text = OPS[op].numba.format(*args)
+        narrow = dtype_kind(dtype) in "iu" and text.startswith("(")
+        return f"cast({text}, {dtype})" if narrow else text
+
+    def combined(self, op: str, dtype: str, left: str, right: str) -> str:
+        return self.applied(op, dtype, [left, right])
+
+    def accumulate(self, op: str, dtype: str, term: str) -> str:
+        scopes = self.layout.scopes
+        return f"store(lanes, lane, {self.combined(op, dtype, self.lane('lane'), term)}, {scopes}, {scopes + 1})"
+
+    def lane(self, index: str) -> str:
+        return f"load(lanes, {index}, {self.layout.scopes}, {self.layout.scopes + 1})"
+
+    def store(self, store: Store, value: str = "") -> str:
+        stream, offset = self.layout.places[store.array, store.index]
+        text = value or f"v{store.value}"
+        return f"store({self.pointers[stream]}, {self.inner(stream, offset)}, {text}, {self.scope(stream)})"
+
+    def scope(self, stream: int) -> str:
+        total = self.layout.scopes + (self.nest.reduction is not None)
+        return f"{self.layout.streams[stream].scope}, {total}"
+
+    def inner(self, stream: int, offset: int) -> str:
+        """Return the index of an element from its row's pointer."""
+        distance = self.distance(stream, self.order[-1])
+        if not offset:
+            return distance or "0"
+        return f"{distance} {'+' if offset > 0 else '-'} {abs(offset)}" if distance else str(offset)
+
+    def distance(self, stream: int, axis: int) -> str:
+        """Return how far (in elements) loop index `axis` takes a stream."""
+        parts = []
+        for stride, step in self.layout.streams[stream].terms[axis]:
+            text = f"i{axis}" if stride < 0 else f"i{axis} * s{stride}"
+            parts.append(text if step == 1 else f"{step} * {text}")
+        return " + ".join(parts)
+
+    def literal(self, number: complex, dtype: str) -> str:
+        """Spell a number with its dtype, so that no literal widens a kernel."""
+        kind = dtype_kind(dtype)
+        if kind == "b":
+            return "True" if number else "False"
+        if kind in "iu":
+            return f"{dtype}({int(number.real)})"
+        if kind == "c":
+            return f"{dtype}(complex({self.real(number.real)}, {self.real(number.imag)}))"
+        return f"{dtype}({self.real(float(number.real))})"
+
+    @staticmethod
+    def real(number: float) -> str:
+        number = float(number)
+        return repr(number) if np.isfinite(number) else ("nan" if number != number else "-inf" if number < 0 else "inf")
+
+
+def _number(text: str) -> complex:
+    value: complex = eval(text, {"inf": float("inf"), "nan": float("nan")})  # noqa: S307
+    return value

@@ -1,0 +1,221 @@
+"""A kernel compiled for one kind of call: its trace, its loops, its machine code, its guards.
+
+`Kind` says what a compilation depends on: the nesting of the arguments, their dtypes and numbers of
+axes, which sizes are 1, which last axes are contiguous, and which arrays share memory. Sizes
+themselves are covered by guards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from xpaccel import debug
+from xpaccel.backends.base import Backend
+from xpaccel.errors import BackendError, TraceError
+from xpaccel.graph.affine import Symbol, compile_guards
+from xpaccel.graph.scalar import ScalarExpr, compile_scalars
+from xpaccel.loops.lower import lower
+from xpaccel.loops.program import LoopProgram
+from xpaccel.ops import DTYPES
+from xpaccel.program import Program
+from xpaccel.trace.leaves import (
+    Argument,
+    ArgumentView,
+    ArrayLeaf,
+    GenericLeaf,
+    Leaf,
+    Number,
+    OutLeaf,
+    ScalarLeaf,
+    Static,
+    StaticLeaf,
+    Value,
+)
+from xpaccel.trace.trace import Traced, trace
+
+AnyArray = np.ndarray[Any, Any]
+
+
+def leaf_of(value: Any, position: str) -> Leaf:
+    """Return what a tracer needs to know of one argument.
+
+    Raises
+    ------
+    BackendError
+        If it is an array that this backend does not work on.
+    TraceError
+        If it is an array that cannot be compiled for, or a value that cannot be compared.
+    """
+    cls = type(value)
+    if cls is np.ndarray or cls is np.memmap:
+        dtype = value.dtype
+        if dtype.name not in DTYPES or not dtype.isnative:
+            raise TraceError(
+                f"{position} has dtype {dtype!r}; kernels compute with {', '.join(DTYPES)} in native byte order. "
+                "Convert it first: .astype(...)."
+            )
+        if not value.flags.aligned or any(stride % value.itemsize for stride in value.strides):
+            raise TraceError(
+                f"{position} is not aligned to its dtype {dtype.name} (a field of a structured array?). "
+                "Pass numpy.ascontiguousarray(...) of it."
+            )
+        return ArrayLeaf(dtype.name, value.shape)
+    if isinstance(value, np.ndarray):
+        raise TraceError(
+            f"{position} is a {cls.__name__}, a subclass of numpy.ndarray with rules of its own. "
+            "Pass numpy.asarray(...) of it."
+        )
+    if isinstance(value, np.generic):
+        if value.dtype.name not in DTYPES:
+            raise TraceError(f"{position} is a NumPy scalar of dtype {value.dtype!r}; kernels compute with {', '.join(DTYPES)}.")
+        return GenericLeaf(value.dtype.name)
+    if cls in (int, float, complex):
+        return ScalarLeaf(value)
+    if hasattr(value, "__array_namespace__") or hasattr(value, "__cuda_array_interface__"):
+        raise BackendError(
+            f"{position} is a {cls.__module__}.{cls.__name__}, which does not lie in this backend's memory. "
+            "Nothing is copied silently: convert it, or choose the backend that its memory belongs to."
+        )
+    try:
+        hash(value)
+    except TypeError:
+        raise TraceError(
+            f"{position} is a {cls.__name__}, which is neither an array, a number, a nesting of them, nor hashable."
+        ) from None
+    return StaticLeaf(value)
+
+
+def symbols(arrays: Sequence[AnyArray]) -> dict[Symbol, int]:
+    """Return the value of every size symbol for these array arguments."""
+    return {(slot, axis): size for slot, array in enumerate(arrays) for axis, size in enumerate(array.shape)}
+
+
+def unit_strides(arrays: Sequence[AnyArray]) -> dict[int, bool]:
+    """Return, for each array, whether its last axis is contiguous."""
+    return {
+        slot: not array.ndim or array.shape[-1] <= 1 or array.strides[-1] == array.itemsize
+        for slot, array in enumerate(arrays)
+    }
+
+
+class Compiled:
+    """A kernel, traced, lowered and compiled for one kind of call.
+
+    Parameters
+    ----------
+    function
+        The plain Python function.
+    name
+        What messages call it.
+    leaves
+        The call's leaves, with how arrays alias; extra leaves at the end stand for virtual bases.
+    rebuild
+        Makes ``(args, kwargs)`` from as many traced leaves.
+    arrays
+        The array arguments, then the virtual bases.
+    backend
+        The target; None to trace and lower alone.
+
+    Raises
+    ------
+    TraceError
+        If the kernel does something that cannot be compiled.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        name: str,
+        leaves: Sequence[Leaf],
+        rebuild: Callable[[list[Any]], tuple[tuple[Any, ...], dict[str, Any]]],
+        arrays: Sequence[AnyArray],
+        backend: Backend,
+    ) -> None:
+        self.name, self.backend = name, backend
+        self.traced: Traced = trace(function, leaves, rebuild, name)
+        graph = self.traced.graph
+        self.loops: LoopProgram = lower(graph, unit_strides([*arrays, *self.traced.constants]))
+        self.writes = tuple(slot for slot, _ in graph.writes)
+        self.guards = graph.guards.recorded
+        self._sizes_fit = compile_guards(self.guards)
+        self._asked = compile_scalars([expr for expr, _ in graph.scalar_guards])
+        self._answers = tuple(value for _, value in graph.scalar_guards)
+        self._program: Program | None = None
+        self._tree = self.traced.result_tree
+        self._numbers = compile_scalars([_expr(leaf) for leaf in self.traced.result])
+        if debug.level() >= 1:
+            debug.say(f"{name}: traced for {backend.name}: {len(graph.nodes())} values, {len(self.loops.nests)} nests")
+
+    @property
+    def is_built(self) -> bool:
+        """Whether there is machine code already."""
+        return self._program is not None
+
+    @property
+    def program(self) -> Program:
+        """The machine code; compiled when it is first asked for."""
+        if self._program is None:
+            self._program = Program(self.loops, self.backend)
+        return self._program
+
+    def fits_sizes(self, sizes: Mapping[Symbol, int]) -> bool:
+        """Whether everything that was assumed about sizes holds."""
+        return self._sizes_fit(sizes)
+
+    def fits_values(self, scalars: Sequence[Any], sizes: Mapping[Symbol, int]) -> bool:
+        """Whether everything that was assumed about Python numbers and captured values holds."""
+        if self._answers:
+            try:
+                found = self._asked(scalars, sizes)
+            except (ArithmeticError, TypeError, ValueError):
+                return False
+            for answer, value in zip(found, self._answers, strict=True):
+                if not (answer == value or (answer != answer and value != value)) or type(answer) is not type(value):
+                    return False
+        return self.traced.captured.check()
+
+    def result(
+        self, outputs: Sequence[AnyArray], arrays: Sequence[AnyArray], scalars: Sequence[Any], sizes: Mapping[Symbol, int]
+    ) -> Any:
+        """Nest the results as the kernel did."""
+        numbers = self._numbers(scalars, sizes)
+        leaves = [
+            _result(leaf, number, outputs, arrays, sizes)
+            for leaf, number in zip(self.traced.result, numbers, strict=True)
+        ]
+        return self._tree.unflatten(leaves)
+
+
+def _expr(leaf: OutLeaf) -> ScalarExpr:
+    return leaf.expr if isinstance(leaf, Number) else ScalarExpr.const(0)
+
+
+def _result(
+    leaf: OutLeaf, number: Any, outputs: Sequence[AnyArray], arrays: Sequence[AnyArray], sizes: Mapping[Symbol, int]
+) -> Any:
+    """Return one leaf of the result, as eager NumPy would have returned it."""
+    if isinstance(leaf, Value):
+        return outputs[leaf.index][()] if leaf.scalar else outputs[leaf.index]
+    if isinstance(leaf, Argument):
+        return arrays[leaf.slot]
+    if isinstance(leaf, ArgumentView):
+        box: list[Any] = []
+        for (start, step, size), axis in zip(leaf.box, range(len(leaf.box)), strict=True):
+            first, count = start.value(sizes), size.value(sizes)
+            if axis not in leaf.axes:
+                box.append(first)
+            else:
+                end = first + step * count
+                box.append(slice(first, end if end >= 0 else None, step) if count else slice(0, 0))
+        view = arrays[leaf.slot][tuple(box)]
+        kept = [axis for axis in range(len(leaf.box)) if axis in leaf.axes]
+        order = [kept.index(axis) for axis in leaf.axes if axis is not None]
+        view = view.transpose(order)
+        return view[tuple(np.newaxis if axis is None else slice(None) for axis in leaf.axes)]
+    if isinstance(leaf, Number):
+        return number
+    assert isinstance(leaf, Static)
+    return leaf.value

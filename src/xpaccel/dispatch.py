@@ -1,0 +1,296 @@
+"""From a call to the program that serves it: keys, guards, aliasing.
+
+A call is looked up three times, each time less exactly: by dtypes, sizes and strides (a *site*, where
+everything is bound already); by what a compilation depends on, with its guards on sizes and numbers
+(the program is bound to the new sizes); and else the function is traced and compiled.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from xpaccel import active, aliasing, backends
+from xpaccel.backends.base import Backend
+from xpaccel.compiled import Compiled, leaf_of, symbols, unit_strides
+from xpaccel.errors import BackendError
+from xpaccel.graph.affine import Symbol
+from xpaccel.kernel import Stats
+from xpaccel.program import Bound
+from xpaccel.trace import session
+from xpaccel.trace.leaves import ArrayLeaf, Leaf, ScalarLeaf
+from xpaccel.trace.tree import TreeDef, flatten
+
+AnyArray = np.ndarray[Any, Any]
+
+#: A kernel compiled this often for one kind of call warns: something is specialised again and again.
+MANY = 8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Variant:
+    """A compiled program, bound to the sizes and strides of one kind of call."""
+
+    made: _Made
+    bound: Bound
+    has_bases: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Made:
+    """A compiled kernel and what it takes for granted about memory.
+
+    `alias` is None where no written argument overlaps another one, else `Aliasing.key`; `writes`
+    are the slots of the arguments that the kernel writes to.
+    """
+
+    compiled: Compiled
+    alias: Any
+    writes: tuple[int, ...]
+
+    def serves(self, arrays: Sequence[AnyArray], pairs: Sequence[tuple[int, int]] | None) -> bool:
+        """Whether these arguments share memory as was taken for granted."""
+        if not pairs or not _touched(pairs, self.writes):
+            return self.alias is None
+        return self.alias is not None and bool(self.alias == aliasing.resolve(arrays, pairs, self.writes).key)
+
+
+class _Site:
+    """What is known of calls with the same dtypes, sizes and strides."""
+
+    __slots__ = ("bounds", "sizes", "variants")
+
+    def __init__(self, arrays: Sequence[AnyArray]) -> None:
+        self.bounds = [aliasing.byte_bounds(array) for array in arrays]
+        self.sizes = symbols(arrays)
+        self.variants: list[_Variant] = []
+
+
+class Dispatcher:
+    """Finds, or makes, the program that serves a call of one kernel.
+
+    Parameters
+    ----------
+    function
+        The plain Python function.
+    name
+        What messages call it.
+    stats
+        Counts what is done here.
+    """
+
+    def __init__(self, function: Callable[..., Any], name: str, stats: Stats) -> None:
+        self.python, self.stats, self._name = function, stats, name
+        self._sites: dict[Any, _Site] = {}
+        self._made: dict[Any, list[_Made]] = {}
+        self._lock = threading.RLock()
+
+    def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run the kernel on the active backend."""
+        if session.is_tracing():
+            return self.python(*args, **kwargs)
+        backend = active.current()
+        if backend.eager:
+            return self.python(*args, **kwargs)
+        leaves, tree = flatten((args, kwargs))
+        key, arrays, scalars = _key(backend.name, leaves, tree)
+        site = self._sites.get(key)
+        if site is None:
+            site = self._sites[key] = _Site(arrays)
+        pairs = None
+        if len(arrays) > 1:
+            addresses = [array.__array_interface__["data"][0] for array in arrays]
+            pairs = aliasing.overlaps(addresses, site.bounds)
+        variant = self._find(site, arrays, scalars, pairs) or self._bind(
+            backend, site, leaves, tree, arrays, scalars, pairs
+        )
+        made = variant.made
+        compiled = made.compiled
+        for slot in made.writes:
+            if not arrays[slot].flags.writeable:
+                raise ValueError(f"{self._name}: assignment destination is read-only (array argument {slot + 1})")
+        given = arrays
+        if variant.has_bases or compiled.traced.constants:
+            bases = aliasing.resolve(arrays, pairs or (), made.writes).bases if variant.has_bases else ()
+            given = [*arrays, *bases, *compiled.traced.constants]
+        outputs = variant.bound.run(given, scalars)
+        return compiled.result(outputs, given, scalars, variant.bound.sizes)
+
+    # -- finding and making programs --------------------------------------------------------------
+
+    def _find(
+        self, site: _Site, arrays: Sequence[AnyArray], scalars: Sequence[Any], pairs: Sequence[tuple[int, int]] | None
+    ) -> _Variant | None:
+        """Return a program that serves this call, if there is one."""
+        for variant in site.variants:
+            if variant.made.serves(arrays, pairs) and variant.made.compiled.fits_values(scalars, variant.bound.sizes):
+                return variant
+        return None
+
+    def _bind(
+        self,
+        backend: Backend,
+        site: _Site,
+        leaves: Sequence[Any],
+        tree: TreeDef,
+        arrays: Sequence[AnyArray],
+        scalars: Sequence[Any],
+        pairs: Sequence[tuple[int, int]] | None,
+    ) -> _Variant:
+        """Bind a program that was compiled for other sizes, or compile one."""
+        with self._lock:
+            made, bases = self._make(backend, leaves, tree, arrays, scalars, pairs)
+            compiled = made.compiled
+            if not compiled.is_built:
+                self.stats.compilations += 1
+            given = (*arrays, *bases, *compiled.traced.constants)
+            strides = {
+                slot: tuple(stride // array.itemsize for stride in array.strides) for slot, array in enumerate(given)
+            }
+            variant = _Variant(made, compiled.program.bind(symbols(given), strides), bool(bases))
+            site.variants.append(variant)
+            return variant
+
+    def _make(
+        self,
+        backend: Backend,
+        leaves: Sequence[Any],
+        tree: TreeDef,
+        arrays: Sequence[AnyArray],
+        scalars: Sequence[Any],
+        pairs: Sequence[tuple[int, int]] | None,
+    ) -> tuple[_Made, tuple[AnyArray, ...]]:
+        """Return a compiled kernel for this call, and the arrays of which overlapping arguments are views."""
+        described = _describe(leaves)
+        loose = (backend.name, tree, tuple(map(_loose, described)), tuple(unit_strides(arrays).values()))
+        known = self._made.setdefault(loose, [])
+        for made in known:
+            if not made.serves(arrays, pairs):
+                continue
+            bases = aliasing.resolve(arrays, pairs or (), made.writes).bases if made.alias is not None else ()
+            sizes = symbols((*arrays, *bases, *made.compiled.traced.constants))
+            if made.compiled.fits_sizes(sizes) and made.compiled.fits_values(scalars, sizes):
+                return made, bases
+        if len(known) == MANY:
+            self._warn(known)
+        compiled = self._trace(backend, described, tree, arrays)
+        made, bases = _Made(compiled, None, compiled.writes), ()
+        if pairs and _touched(pairs, compiled.writes):
+            found = aliasing.resolve(arrays, pairs, compiled.writes)
+            bases = found.bases
+            aliased = self._trace(backend, _aliased(described, found), tree, [*arrays, *bases])
+            made = _Made(aliased, found.key, compiled.writes)
+        known.append(made)
+        return made, bases
+
+    def _warn(self, known: Sequence[_Made]) -> None:
+        """Say that something is specialised again and again, and what."""
+        graph = known[-1].compiled.traced.graph
+        values = [f"{guard}" for guard in graph.guards.recorded if guard.relation == "=="]
+        values += [f"{expr} is {value!r}" for expr, value in graph.scalar_guards]
+        warnings.warn(
+            f"{self._name} was compiled {len(known)} times for arguments that differ in values or sizes alone. "
+            f"What it asks for the value of is compiled for anew; last: {'; '.join(values)}",
+            RuntimeWarning,
+            stacklevel=5,
+        )
+
+    def _trace(self, backend: Backend, leaves: Sequence[Leaf], tree: TreeDef, arrays: Sequence[AnyArray]) -> Compiled:
+        self.stats.traces += 1
+
+        def rebuild(traced: list[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+            args, kwargs = tree.unflatten(traced[: tree.size])
+            return args, kwargs
+
+        return Compiled(self.python, self._name, leaves, rebuild, arrays, backend)
+
+    def inspect(self, args: tuple[Any, ...], kwargs: dict[str, Any], backend: str | None) -> tuple[Compiled, dict[Symbol, int]]:
+        """Trace and lower for a call, without compiling or running it; return that and the sizes.
+
+        Raises
+        ------
+        BackendError
+            If `backend` is named and compiles nothing.
+        """
+        target = backends.get(backend or active.get_backend())
+        if target.eager:
+            if backend is not None:
+                raise BackendError(
+                    f"backend {backend!r} runs kernels as they are written; ask for one that compiles, such as 'numba'"
+                )
+            target = backends.get("numba")
+        leaves, tree = flatten((args, kwargs))
+        _, arrays, scalars = _key(target.name, leaves, tree)
+        pairs = aliasing.overlaps(
+            [array.__array_interface__["data"][0] for array in arrays], [aliasing.byte_bounds(a) for a in arrays]
+        )
+        with self._lock:
+            made, bases = self._make(target, leaves, tree, arrays, scalars, pairs)
+        return made.compiled, symbols((*arrays, *bases, *made.compiled.traced.constants))
+
+
+def _key(backend: str, leaves: Sequence[Any], tree: TreeDef) -> tuple[Any, list[AnyArray], list[Any]]:
+    """Return the key of a call, its array arguments and its run-time numbers."""
+    parts: list[Any] = [backend, tree]
+    arrays: list[AnyArray] = []
+    scalars: list[Any] = []
+    for leaf in leaves:
+        cls = leaf.__class__
+        if cls is np.ndarray:
+            parts.append((leaf.dtype, leaf.shape, leaf.strides))
+            arrays.append(leaf)
+        elif cls is float or cls is int or cls is complex:
+            parts.append(cls)
+            scalars.append(leaf)
+        elif isinstance(leaf, np.ndarray):
+            parts.append((cls, leaf.dtype, leaf.shape, leaf.strides))
+            arrays.append(leaf)
+        elif isinstance(leaf, np.generic):
+            parts.append(leaf.dtype)
+            scalars.append(leaf.item())
+        else:
+            parts.append((cls, leaf))
+    try:
+        key = tuple(parts)
+        hash(key)
+    except TypeError:
+        for number, leaf in enumerate(leaves):
+            leaf_of(leaf, f"argument {number + 1}")  # says which one it is
+        raise
+    return key, arrays, scalars
+
+
+def _describe(leaves: Sequence[Any]) -> list[Leaf]:
+    """Return what a tracer needs to know of the arguments."""
+    return [leaf_of(leaf, f"argument {number + 1}") for number, leaf in enumerate(leaves)]
+
+
+def _aliased(leaves: Sequence[Leaf], found: aliasing.Aliasing) -> list[Leaf]:
+    """Return `leaves` with how arrays share memory, and a leaf more for each virtual base."""
+    aliased: list[Leaf] = []
+    slot = 0
+    for leaf in leaves:
+        if isinstance(leaf, ArrayLeaf):
+            leaf = replace(leaf, same_as=found.same_as[slot], view_of=found.view_of[slot])
+            slot += 1
+        aliased.append(leaf)
+    return [*aliased, *(ArrayLeaf(base.dtype.name, base.shape) for base in found.bases)]
+
+
+def _loose(leaf: Leaf) -> Any:
+    """Return what a compilation depends on of a leaf: not sizes, and not the values of numbers."""
+    if isinstance(leaf, ArrayLeaf):
+        return leaf.dtype, tuple(size == 1 for size in leaf.shape)
+    if isinstance(leaf, ScalarLeaf):
+        return type(leaf.value)
+    return leaf
+
+
+def _touched(pairs: Sequence[tuple[int, int]], writes: Sequence[int]) -> bool:
+    """Whether a written array overlaps another one."""
+    return any(i in writes or j in writes for i, j in pairs)

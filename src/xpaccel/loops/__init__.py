@@ -1,0 +1,1 @@
+"""The loop program: nests over index spaces, made from the graph, read by the printers."""

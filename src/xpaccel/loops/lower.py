@@ -1,0 +1,166 @@
+"""From the graph to the loop program: sinks are put into nests, nests into order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from xpaccel.graph.affine import Affine
+from xpaccel.graph.graph import Graph
+from xpaccel.graph.node import Node
+from xpaccel.loops.body import Body, Cut, Empty, Scalars
+from xpaccel.loops.program import Extent, Index, LoopProgram, Nest, Position, Reduction, Store
+from xpaccel.loops.sinks import Box, Memory, Sink, expansions, find_sinks
+
+#: How many sinks share a nest: each adds streams of memory, of which a core follows some ten.
+SINKS_IN_A_NEST = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A read or write of an array by a sink."""
+
+    array: int
+    index: Index
+    writes: bool
+
+
+@dataclass(slots=True, eq=False)
+class Group:
+    """Sinks that become one nest (or one for each box)."""
+
+    extents: tuple[Extent, ...]
+    sinks: list[Sink] = field(default_factory=list)
+    touches: set[int] = field(default_factory=set)
+
+
+def lower(graph: Graph, unit: Mapping[int, bool]) -> LoopProgram:
+    """Lower a graph to loops.
+
+    Parameters
+    ----------
+    graph
+        What was traced. Its guards may grow: questions about sizes are asked here too.
+    unit
+        For each array slot, whether the last axis of that argument is contiguous.
+
+    Returns
+    -------
+    LoopProgram
+        Valid for every call for which the graph's guards hold.
+    """
+    finder = find_sinks(graph, dict(unit))
+    memory, scalars = finder.memory, Scalars()
+    nests: list[Nest] = []
+    for group in _schedule(finder.sinks, memory):
+        nests.extend(_nests(group, memory, scalars))
+    arrays = tuple(memory.arrays)
+    owners = tuple(memory.owner(number) for number in range(len(arrays)))
+    return LoopProgram(arrays, owners, tuple(nests), tuple(scalars.numbers), finder.outputs, tuple(finder.notes))
+
+
+def _accesses(sink: Sink, memory: Memory) -> list[Access]:
+    """Return everything a sink reads and writes; of a ``concat`` or ``roll``, all pieces."""
+    found = [Access(sink.target, sink.index, True)]
+    if sink.root is None:
+        return [*found, Access(sink.source, (Position(Affine(), 1, 1),), False)]
+    seen: set[tuple[Node, Index]] = set()
+    stack = [(sink.root, sink.root_index)]
+    if sink.expand:
+        stack = expansions(*stack[0])
+    while stack:
+        item = stack.pop()
+        if item in seen:
+            continue
+        seen.add(item)
+        array = memory.locate(item[0], sink.time)
+        if array is None:
+            stack.extend(expansions(*item))
+        else:
+            found.append(Access(array, item[1], False))
+    return found
+
+
+def _schedule(sinks: list[Sink], memory: Memory) -> list[Group]:
+    """Put sinks (in order of time) into groups, in order of execution.
+
+    A sink joins a group whose index space it shares if each memory that one writes and the other
+    touches is touched at the same element by the same point. It comes after every other group that
+    touched what it writes, or wrote what it touches.
+    """
+    groups: list[Group] = []
+    history: dict[int, list[tuple[int, Access]]] = {}
+    for sink in sinks:
+        accesses = _accesses(sink, memory)
+        alone = sink.reduction is not None or sink.boxes is not None
+        earliest = 0
+        for access in accesses:
+            for number, other in history.get(memory.owner(access.array), ()):
+                if access.writes or other.writes:
+                    same = (
+                        not alone
+                        and access.array == other.array
+                        and access.index == other.index
+                        and _same(groups[number].extents, sink.extents, memory)
+                    )
+                    earliest = max(earliest, number if same else number + 1)
+        touched = {memory.owner(access.array) for access in accesses}
+        chosen = len(groups)
+        if not alone:
+            for number in range(earliest, len(groups)):
+                group = groups[number]
+                if (
+                    group.touches & touched
+                    and len(group.sinks) < SINKS_IN_A_NEST
+                    and _same(group.extents, sink.extents, memory)
+                ):
+                    chosen = number
+                    break
+        if chosen == len(groups):
+            groups.append(Group(sink.extents))
+        groups[chosen].sinks.append(sink)
+        if not alone:  # what stands alone is not to be joined: it shows no memory to share
+            groups[chosen].touches |= touched
+        for access in accesses:
+            history.setdefault(memory.owner(access.array), []).append((chosen, access))
+    return groups
+
+
+def _same(left: tuple[Extent, ...], right: tuple[Extent, ...], memory: Memory) -> bool:
+    """Whether two index spaces are known to be equal."""
+    return len(left) == len(right) and all(
+        a == b or (isinstance(a, Affine) and isinstance(b, Affine) and memory.guards.known_equal(a, b))
+        for a, b in zip(left, right, strict=True)
+    )
+
+
+def _nests(group: Group, memory: Memory, scalars: Scalars) -> list[Nest]:
+    """Make the nests of a group: one for each box that needs a body of its own."""
+    extents = group.extents
+    boxes = group.sinks[0].boxes
+    todo: list[Box] = list(boxes) if boxes is not None else [tuple((Affine(), extent) for extent in extents)]
+    todo.reverse()
+    nests = []
+    while todo:
+        box = todo.pop()
+        body = Body(memory, scalars, box)
+        try:
+            stores = tuple(Store(sink.target, sink.index, body.root(sink)) for sink in group.sinks)
+        except Cut as cut:
+            low, high = box[cut.axis]
+            for part in ((cut.at, high), (low, cut.at)):
+                todo.append((*box[: cut.axis], part, *box[cut.axis + 1 :]))
+            continue
+        except Empty:
+            continue
+        lines = tuple(dict.fromkeys(s.root.line for s in group.sinks if s.root is not None and s.root.line))
+        reduction = group.sinks[0].reduction
+        nest = Nest(extents, box, tuple(body.values), stores, Reduction(*reduction) if reduction else None, lines)
+        nests.append(nest if extents else _with_axis(nest))
+    return nests
+
+
+def _with_axis(nest: Nest) -> Nest:
+    """Give the nest of a single point an axis of extent 1."""
+    one = Affine(1)
+    return Nest((one,), ((Affine(), one),), nest.values, nest.stores, nest.reduction, nest.lines)

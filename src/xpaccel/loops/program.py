@@ -1,0 +1,205 @@
+"""The loop program, as plain data: what printers print, interpreters interpret and drivers run.
+
+A `LoopProgram` is a sequence of nests over arrays. A `Nest` runs its values and stores once for
+every point of a box of its index space. All its points are independent (a reduction's apart), so a
+driver may cut the box anywhere and run the pieces in any order, on any number of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from xpaccel.graph.affine import Affine, Symbol
+from xpaccel.graph.scalar import ScalarExpr
+
+#: How many partial results a reduction along the innermost axis keeps side by side.
+LANES = 256
+#: How many elements of an innermost axis are reduced before their total is added to the rest.
+BLOCK = 16 * LANES
+#: How many elements of a one-dimensional array make one unit of parallel work in a reduction.
+TASK = 16 * BLOCK
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """The extent ``ceil(size / length)``: how many blocks of `length` cover `size` elements."""
+
+    size: Affine
+    length: int
+
+    def value(self, sizes: Mapping[Symbol, int]) -> int:
+        """Return the extent for given sizes."""
+        return -(-self.size.value(sizes) // self.length)
+
+    def __str__(self) -> str:
+        return f"ceil(({self.size})/{self.length})"
+
+
+Extent = Affine | Blocks
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """Memory that nests read and write.
+
+    Parameters
+    ----------
+    name
+        Stable and unique in its program: ``a0`` (argument), ``o0`` (output), ``t0`` (temporary).
+    role
+        ``"argument"``, ``"output"`` or ``"temporary"``.
+    slot
+        The number of the argument or output; counts the temporaries.
+    dtype, shape
+        Of its elements, and its extents.
+    unit
+        Whether its last axis is known to be contiguous (stride of one element). Outputs and
+        temporaries are C-contiguous as a whole.
+    """
+
+    name: str
+    role: str
+    slot: int
+    dtype: str
+    shape: tuple[Extent, ...]
+    unit: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where along one axis of an array a nest reads or writes: ``start + step * i[axis]``.
+
+    `axis` is an axis of the nest, or -1 for a position that does not move (`step` is 0 then).
+    """
+
+    start: Affine
+    axis: int = -1
+    step: int = 0
+
+    def __str__(self) -> str:
+        if self.axis < 0:
+            return str(self.start)
+        index = f"{'-' if self.step < 0 else ''}{'' if abs(self.step) == 1 else f'{abs(self.step)}*'}i{self.axis}"
+        start = str(self.start)
+        return index if start == "0" else f"{index}{'' if start.startswith('-') else '+'}{start}"
+
+
+Index = tuple[Position, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One value of a nest's body, in SSA form; arguments are positions of earlier values.
+
+    ``op`` is a name of `OPS`, ``astype``, or
+
+    ==========  ===============  ===================================================
+    ``load``    (array, Index)   an element of an array (by number)
+    ``scalar``  (number,)        a run-time scalar of the program
+    ``const``   (repr,)          a literal
+    ``index``   (Position,)      a position itself, as int64
+    ==========  ===============  ===================================================
+    """
+
+    op: str
+    args: tuple[int, ...]
+    dtype: str
+    data: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Put a value into an element of an array."""
+
+    array: int
+    index: Index
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reduction:
+    """The nest's value, reduced over some of its axes; one `Store` takes the result.
+
+    The order is fixed and a function of the extents alone. Let ``n`` be the extent of the innermost
+    axis of the nest.
+
+    * Innermost axis reduced: it is cut into blocks of `BLOCK`. In a block of ``m`` elements, lane
+      ``l`` of ``w = min(m, LANES)`` takes elements ``l, l + w, ...`` in order; lanes are then
+      combined by halving: ``lane[l] op= lane[l + ceil(w/2)]`` until one is left. Block totals are
+      combined in order of the other reduced axes, then of the blocks; sums of floats with the
+      rounding errors carried along (Neumaier's compensated summation, as TwoSum) and added last.
+    * Innermost axis kept: in order of the reduced axes, as NumPy does.
+
+    Parameters
+    ----------
+    kind
+        One of `REDUCTIONS`.
+    axes
+        Axes of the nest that are reduced.
+    block
+        0, or the number of elements that one point of axis 0 stands for: the nest then has the two
+        axes (block number, element), and the second runs over that block's elements only.
+    """
+
+    kind: str
+    axes: tuple[int, ...]
+    block: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Nest:
+    """Values and stores for every point of a box.
+
+    Parameters
+    ----------
+    extents
+        The index space, outermost axis first; at least one axis.
+    box
+        ``(low, high)`` of each axis: the part of the index space that is run.
+    values
+        The body, in order.
+    stores
+        What it writes, after all loads of the point. No two points touch the same element unless
+        both only read it.
+    reduction
+        None, or how ``stores[0]`` is reduced.
+    lines
+        Where in the user's source this comes from.
+    """
+
+    extents: tuple[Extent, ...]
+    box: tuple[tuple[Affine, Extent], ...]
+    values: tuple[Value, ...]
+    stores: tuple[Store, ...]
+    reduction: Reduction | None = None
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LoopProgram:
+    """A traced kernel as loops.
+
+    Parameters
+    ----------
+    arrays
+        All memory, by number.
+    owners
+        For each array, the number of the array whose memory it is (itself, but for reshapes).
+    nests
+        In order of execution.
+    scalars
+        ``(expression, dtype)``: the run-time Python numbers, and what they are cast to.
+    outputs
+        For each output of the graph, the number of its array.
+    notes
+        What was not fused, and why.
+    """
+
+    arrays: tuple[Array, ...]
+    owners: tuple[int, ...]
+    nests: tuple[Nest, ...]
+    scalars: tuple[tuple[ScalarExpr, str], ...]
+    outputs: tuple[int, ...]
+    notes: tuple[str, ...] = ()

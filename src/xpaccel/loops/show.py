@@ -1,0 +1,61 @@
+"""A loop program as text that a person can read."""
+
+from __future__ import annotations
+
+from xpaccel.graph.affine import Affine
+from xpaccel.loops.program import Index, LoopProgram, Nest, Value
+from xpaccel.ops import OPS
+
+
+def show(program: LoopProgram) -> str:
+    """Return the loops of a program as text."""
+    lines = []
+    for number, array in enumerate(program.arrays):
+        shape = ", ".join(map(str, array.shape))
+        owner = program.owners[number]
+        kind = array.role if owner == number else f"{program.arrays[owner].name} in another shape"
+        lines.append(f"{_name(program, number)}: {array.dtype}[{shape}]  {kind}")
+    for number, (expr, dtype) in enumerate(program.scalars):
+        lines.append(f"c{number}: {dtype} = {expr}")
+    for number, nest in enumerate(program.nests):
+        lines += ["", f"nest {number}:" + (f"  # {', '.join(nest.lines)}" if nest.lines else ""), *_nest(program, nest)]
+    return "\n".join(lines)
+
+
+def _name(program: LoopProgram, number: int) -> str:
+    owner = program.owners[number]
+    return program.arrays[number].name + ("'" if owner != number else "")
+
+
+def _element(program: LoopProgram, array: int, index: Index) -> str:
+    return f"{_name(program, array)}[{', '.join(map(str, index))}]"
+
+
+def _value(program: LoopProgram, value: Value) -> str:
+    args = [f"v{arg}" for arg in value.args]
+    if value.op == "load":
+        return _element(program, *value.data)
+    if value.op == "const":
+        return f"{value.dtype}({value.data[0]})"
+    if value.op == "scalar":
+        return f"c{value.data[0]}"
+    if value.op == "index":
+        return str(value.data[0])
+    if value.op in OPS and OPS[value.op].symbol and len(args) == 2:
+        return f" {OPS[value.op].symbol} ".join(args)
+    return f"{value.op if value.op != 'astype' else value.dtype}({', '.join(args)})"
+
+
+def _nest(program: LoopProgram, nest: Nest) -> list[str]:
+    lines = []
+    reduced = nest.reduction.axes if nest.reduction else ()
+    for axis, ((low, high), extent) in enumerate(zip(nest.box, nest.extents, strict=True)):
+        whole = low == Affine() and high == extent
+        mark = "  (reduced)" if axis in reduced else ""
+        lines.append("  " * (axis + 1) + f"for i{axis} in {low} .. {high}{'' if whole else f' of {extent}'}:{mark}")
+    pad = "  " * (len(nest.box) + 1)
+    lines += [f"{pad}v{number} = {_value(program, value)}" for number, value in enumerate(nest.values)]
+    for store in nest.stores:
+        value = f"v{store.value}" if nest.reduction is None else f"{nest.reduction.kind}(v{store.value})"
+        lines.append(f"{pad}{_element(program, store.array, store.index)} = {value}")
+    return lines

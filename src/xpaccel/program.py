@@ -1,0 +1,254 @@
+"""A compiled program and the driver that runs its steps on arrays in host memory.
+
+A program is a list of steps. There is one kind so far, a nest; library calls, exchanges of halos
+and questions of the host take their places between the nests as they come, and other drivers
+(ranks, streams) run the same steps.
+
+What depends on sizes and strides alone is worked out once, in `Program.bind`. A call then writes
+addresses and scalars into two blocks of numbers and calls the machine code.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from xpaccel.backends import buffers, threads
+from xpaccel.backends.base import Backend, Function
+from xpaccel.codegen.layout import NestCode
+from xpaccel.graph.affine import Symbol
+from xpaccel.graph.scalar import compile_scalars
+from xpaccel.loops.program import LoopProgram, Nest
+from xpaccel.ops import OPS, dtype_kind
+
+#: The least work, in nanoseconds as `_nanoseconds` estimates them, that is worth a thread's wake-up.
+GRAIN = 20_000
+
+AnyArray = np.ndarray[Any, Any]
+Converter = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Launch:
+    """One nest, ready to run but for addresses and scalars."""
+
+    function: Function
+    ints: int
+    floats: int
+    low: int
+    high: int
+    pieces: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Patch:
+    """Put an array's address plus `offset` into the ints at `place`."""
+
+    place: int
+    array: int
+    offset: int
+
+
+class Program:
+    """A loop program with its machine code.
+
+    Parameters
+    ----------
+    loops
+        The loop program.
+    backend
+        The target that prints and compiles it.
+    """
+
+    def __init__(self, loops: LoopProgram, backend: Backend) -> None:
+        self.loops, self.backend = loops, backend
+        self.codes: list[NestCode] = [backend.print_nest(loops, nest) for nest in loops.nests]
+        distinct = {code.source: code for code in self.codes}
+        compiled = dict(zip(distinct, backend.compile(list(distinct.values())), strict=True))
+        self._functions: list[Function] = [compiled[code.source] for code in self.codes]
+        self._scalars = compile_scalars([expr for expr, _ in loops.scalars])
+        self._converters = [_converter(dtype) for _, dtype in loops.scalars]
+
+    def bind(self, sizes: Mapping[Symbol, int], strides: Mapping[int, tuple[int, ...]]) -> Bound:
+        """Prepare for arrays of given sizes and strides (in elements, by slot)."""
+        return Bound(self, sizes, strides)
+
+    def scalars(self, given: Sequence[Any], sizes: Mapping[Symbol, int]) -> list[Any]:
+        """Return the values of the program's run-time scalars, cast to their dtypes.
+
+        Raises
+        ------
+        OverflowError
+            If a Python integer does not fit the dtype it meets, as NumPy does.
+        """
+        values = self._scalars(given, sizes)
+        return [convert(value) for convert, value in zip(self._converters, values, strict=True)]
+
+
+class Bound:
+    """A program prepared for arrays of certain sizes and strides. May be run by several threads."""
+
+    def __init__(self, program: Program, sizes: Mapping[Symbol, int], strides: Mapping[int, tuple[int, ...]]) -> None:
+        self.program, self.sizes = program, dict(sizes)
+        loops = program.loops
+        self._shapes = [tuple(extent.value(sizes) for extent in a.shape) for a in loops.arrays]
+        self._strides = [
+            strides[a.slot] if a.role == "argument" and loops.owners[k] == k else _contiguous(self._shapes[k])
+            for k, a in enumerate(loops.arrays)
+        ]
+        self._new = [
+            (k, self._shapes[k], np.dtype(a.dtype))
+            for k, a in enumerate(loops.arrays)
+            if a.role != "argument" and loops.owners[k] == k
+        ]
+        self._aliases = [(k, owner) for k, owner in enumerate(loops.owners) if owner != k]
+        self._arguments = [(k, a.slot) for k, a in enumerate(loops.arrays) if a.role == "argument"]
+        self._outputs = loops.outputs
+        ints: list[int] = []
+        self._patches: list[_Patch] = []
+        self._int_scalars: list[tuple[int, int]] = []
+        self._float_scalars: list[tuple[int, int]] = []
+        self._launches: list[_Launch] = []
+        floats = 0
+        for nest, code, function in zip(loops.nests, program.codes, program._functions, strict=True):
+            box = [(low.value(sizes), high.value(sizes)) for low, high in nest.box]
+            kept = [axis for axis in range(len(box)) if not nest.reduction or axis not in nest.reduction.axes]
+            if any(box[axis][0] >= box[axis][1] for axis in kept):
+                continue
+            first = len(ints)
+            floats = self._lay_out(nest, code, box, ints, floats)
+            low, high = box[code.layout.parallel]
+            pieces = min(threads.count(), int(_nanoseconds(nest, box)) // GRAIN, high - low)
+            floats_here = floats - _doubles(code, loops)
+            self._launches.append(_Launch(function, 8 * first, 8 * floats_here, low, high, max(pieces, 1)))
+        self._ints = array("q", ints)
+        self._floats = array("d", bytes(8 * floats))
+
+    def _lay_out(
+        self, nest: Nest, code: NestCode, box: Sequence[tuple[int, int]], ints: list[int], floats: int
+    ) -> int:
+        """Append a nest's ints; return the number of floats used so far."""
+        loops, layout = self.program.loops, code.layout
+        for stream in layout.streams:
+            itemsize = np.dtype(loops.arrays[stream.array].dtype).itemsize
+            starts = [start.value(self.sizes) for start in stream.starts]
+            offset = sum(s * stride for s, stride in zip(starts, self._strides[stream.array], strict=True))
+            self._patches.append(_Patch(len(ints), stream.array, offset * itemsize))
+            ints.append(0)
+        ints.extend(self._strides[number][axis] for number, axis in layout.strides)
+        for axis in layout.bounds:
+            ints.extend(box[axis])
+        ints.extend(position.start.value(self.sizes) for position in layout.indices)
+        for number in layout.integers:
+            self._int_scalars.append((len(ints), number))
+            ints.append(0)
+        for number in layout.floats:
+            self._float_scalars.append((floats, number))
+            floats += 2 if dtype_kind(loops.scalars[number][1]) == "c" else 1
+        return floats
+
+    def run(self, arguments: Sequence[AnyArray], scalars: Sequence[Any]) -> list[AnyArray]:
+        """Run the program.
+
+        Parameters
+        ----------
+        arguments
+            The array arguments by slot, of the sizes and strides that were bound.
+        scalars
+            The Python numbers by slot.
+
+        Returns
+        -------
+        list of numpy.ndarray
+            The outputs, new arrays.
+        """
+        loops = self.program.loops
+        held: list[Any] = [None] * len(loops.arrays)
+        addresses = [0] * len(loops.arrays)
+        for number, slot in self._arguments:
+            addresses[number] = arguments[slot].__array_interface__["data"][0]
+        for number, shape, dtype in self._new:
+            new = held[number] = buffers.empty(shape, dtype)
+            addresses[number] = new.__array_interface__["data"][0]
+        for number, owner in self._aliases:
+            addresses[number] = addresses[owner]
+            if held[owner] is not None:
+                held[number] = held[owner].reshape(self._shapes[number])
+        ints, floats = array("q", self._ints), array("d", self._floats)
+        for patch in self._patches:
+            ints[patch.place] = addresses[patch.array] + patch.offset
+        if loops.scalars:
+            values = self.program.scalars(scalars, self.sizes)
+            for place, number in self._int_scalars:
+                ints[place] = values[number]
+            for place, number in self._float_scalars:
+                value = values[number]
+                if type(value) is complex:
+                    floats[place], floats[place + 1] = value.real, value.imag
+                else:
+                    floats[place] = value
+        ints_at, floats_at = ints.buffer_info()[0], floats.buffer_info()[0]
+        for launch in self._launches:
+            if launch.pieces == 1:
+                launch.function(ints_at + launch.ints, floats_at + launch.floats, launch.low, launch.high)
+            else:
+                threads.run(
+                    launch.function,
+                    ints_at + launch.ints,
+                    floats_at + launch.floats,
+                    launch.low,
+                    launch.high,
+                    launch.pieces,
+                )
+        return [held[number] for number in self._outputs]
+
+
+def _doubles(code: NestCode, loops: LoopProgram) -> int:
+    """Return how many doubles a nest's floating scalars take."""
+    return sum(2 if dtype_kind(loops.scalars[number][1]) == "c" else 1 for number in code.layout.floats)
+
+
+def _contiguous(shape: Sequence[int]) -> tuple[int, ...]:
+    """Return the strides, in elements, of a C-contiguous array."""
+    strides, step = [], 1
+    for size in reversed(shape):
+        strides.append(step)
+        step *= max(size, 1)
+    return tuple(reversed(strides))
+
+
+def _nanoseconds(nest: Nest, box: Sequence[tuple[int, int]]) -> float:
+    """Estimate the time of a nest on one thread: memory traffic at 10 GB/s plus 8 flops a nanosecond."""
+    points = 1.0
+    for axis, (low, high) in enumerate(box):
+        if not (nest.reduction and nest.reduction.block and axis == 0):
+            points *= max(high - low, 0)
+    loads = {value.data[0] for value in nest.values if value.op == "load"}
+    flops = sum(OPS[value.op].flops for value in nest.values if value.op in OPS)
+    return points * (0.8 * (len(loads) + len(nest.stores)) + flops / 8)
+
+
+def _converter(dtype: str) -> Converter:
+    """Return the function that casts a Python number to a dtype, as NumPy's weak promotion does."""
+    kind = dtype_kind(dtype)
+    if kind == "b":
+        return bool
+    if kind == "f":
+        return float
+    if kind == "c":
+        return complex
+    info = np.iinfo(dtype)
+
+    def to_integer(value: Any) -> int:
+        number = int(value)
+        if not info.min <= number <= info.max:
+            raise OverflowError(f"Python integer {number} out of bounds for {dtype}")
+        return number - (1 << 64) if number > (1 << 63) - 1 else number
+
+    return to_integer
+
+

@@ -1,0 +1,1 @@
+"""What xpaccel says about itself and about a kernel: values first, text made of them."""

@@ -1,0 +1,126 @@
+"""The trace in progress: what it has built, what it assumed, and the arrays it captured.
+
+One trace runs at a time in a thread. A tracer belongs to its session, and is refused once that has
+ended: what it stands for no longer exists.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xpaccel.graph.affine import Guards
+from xpaccel.graph.node import Builder, Node
+from xpaccel.graph.scalar import ScalarExpr
+from xpaccel.ops import DTYPES
+from xpaccel.trace.source import trace_error, user_line
+
+if TYPE_CHECKING:
+    from xpaccel.trace.view import Buffer
+
+
+class Session:
+    """All that one trace builds up.
+
+    Parameters
+    ----------
+    name
+        The kernel's name.
+    guards
+        The hints of the call.
+    arguments
+        How many array arguments there are; captured arrays take the slots after them.
+    """
+
+    def __init__(self, name: str, guards: Guards, arguments: int) -> None:
+        self.name = name
+        self.guards = guards
+        self.builder = Builder()
+        self.scalar_guards: dict[ScalarExpr, object] = {}
+        self.arguments = arguments
+        self.constants: list[np.ndarray[Any, Any]] = []
+        self.constant_nodes: list[Node] = []
+        #: The buffer of every captured array, by the identity of the array (`constants` keeps it alive).
+        self.captured: dict[int, Buffer] = {}
+        #: What each captured array held when it was first met.
+        self.snapshots: list[np.ndarray[Any, Any]] = []
+        #: NumPy scalars met in the trace may have been read from a captured array.
+        self.met_generic = False
+
+    def mark(self) -> None:
+        """Note which line of the user's the next nodes come from."""
+        self.builder.line = user_line()
+
+    def assume(self, expr: ScalarExpr, value: object) -> None:
+        """Record that a Python number has this value in every call that uses the trace."""
+        if expr.op != "const":
+            self.scalar_guards.setdefault(expr, value)
+
+    def constant(self, array: np.ndarray[Any, Any]) -> Buffer:
+        """Return the buffer of an array of plain NumPy's that meets traced arrays."""
+        from xpaccel.trace.view import Buffer
+
+        buffer = self.captured.get(id(array))
+        if buffer is None:
+            dtype = checked_dtype(array.dtype)
+            slot = self.arguments + len(self.constants)
+            node = self.builder.input(slot, dtype, array.shape)
+            buffer = Buffer(node, constant=True)
+            self.constants.append(array)
+            self.constant_nodes.append(node)
+            self.snapshots.append(array.copy())
+            self.captured[id(array)] = buffer
+        return buffer
+
+
+class _Active(threading.local):
+    session: Session | None = None
+
+
+_active = _Active()
+
+
+def is_tracing() -> bool:
+    """Whether a kernel is being traced in this thread."""
+    return _active.session is not None
+
+
+def activate(session: Session | None) -> Session | None:
+    """Make `session` the trace in progress in this thread; return the one before."""
+    before = _active.session
+    _active.session = session
+    return before
+
+
+def current() -> Session:
+    """Return the trace in progress."""
+    session = _active.session
+    if session is None:
+        raise trace_error(
+            "a traced array's namespace was used when no kernel was being traced",
+            "Take the namespace from the arrays inside the kernel: xp = array_namespace(u).",
+        )
+    return session
+
+
+def check_session(session: Session, what: str) -> None:
+    """Refuse a tracer whose trace is over, or is another thread's."""
+    if _active.session is not session:
+        raise trace_error(
+            f"{what} of kernel {session.name!r} was used after its trace had ended",
+            "It was kept in a global, an attribute or a list outside of the kernel, and stands for no array there. "
+            "Return it from the kernel instead.",
+        )
+
+
+def checked_dtype(dtype: Any) -> str:
+    """Return NumPy's name of a dtype that kernels compute with; raise TraceError for any other."""
+    found = np.dtype(dtype)
+    if found.name not in DTYPES or not found.isnative:
+        raise trace_error(
+            f"dtype {found.str if not found.isnative else found.name!r} is not one that kernels compute with",
+            f"They are {', '.join(DTYPES)}; convert the array first: xp.astype(x, xp.float32).",
+        )
+    return found.name

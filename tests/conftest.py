@@ -1,0 +1,57 @@
+"""What all tests share: a cache of their own, the backends as a fixture, Hypothesis profiles."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+
+import hypothesis
+import pytest
+
+# Before anything imports xpaccel: no test may read or fill the user's own cache.
+_FOLDER = tempfile.TemporaryDirectory(prefix="xpaccel-tests-")
+os.environ["XP_CACHE_DIR"] = _FOLDER.name
+
+import xpaccel as xpa  # noqa: E402
+from xpaccel import backends  # noqa: E402
+
+hypothesis.settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True)
+hypothesis.settings.register_profile("quick", max_examples=10, deadline=None)
+hypothesis.settings.register_profile("long", max_examples=10_000, deadline=None)
+hypothesis.settings.load_profile("ci")  # --hypothesis-profile=long chooses another
+
+MARKS = {"numba": (pytest.mark.numba,)}
+
+
+def required() -> frozenset[str]:
+    """Read ``XP_REQUIRE``: backends whose absence fails a test that would otherwise skip; ``all`` is all."""
+    words = os.environ.get("XP_REQUIRE", "").replace(",", " ").split()
+    return frozenset(backends.names()) if words == ["all"] else frozenset(words)
+
+
+def need(name: str) -> None:
+    """Skip the running test with the backend's own reason, or fail where the backend is required."""
+    reason = backends.why_unavailable(name)
+    if reason is not None and name in required():
+        pytest.fail(f"XP_REQUIRE asks for {name}: {reason}", pytrace=False)
+    if reason is not None:
+        pytest.skip(f"{name}: {reason}")
+
+
+@pytest.fixture(params=[pytest.param(name, marks=MARKS.get(name, ())) for name in backends.names()])
+def backend(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Run the test once with each backend active; gives its name."""
+    need(request.param)
+    with xpa.backend(request.param):
+        yield request.param
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("numba") is not None:
+        need("numba")
+
+
+def pytest_report_header() -> list[str]:
+    states = ((name, backends.why_unavailable(name)) for name in backends.names())
+    return [f"backend {name}: {'available' if reason is None else reason}" for name, reason in states]
