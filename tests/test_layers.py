@@ -24,6 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("backends",),
     ("active", "aliasing", "program"),
     ("compiled", "explanation"),
+    ("dispatch",),
     ("kernel",),
     ("__init__",),
     ("report",),

@@ -13,9 +13,7 @@ from .measure import ratio
 
 @xpa.kernel
 def heat2d(u: Any, c: float) -> Any:
-    return u[1:-1, 1:-1] + c * (
-        u[2:, 1:-1] + u[:-2, 1:-1] + u[1:-1, 2:] + u[1:-1, :-2] - 4 * u[1:-1, 1:-1]
-    )
+    return u[1:-1, 1:-1] + c * (u[2:, 1:-1] + u[:-2, 1:-1] + u[1:-1, 2:] + u[1:-1, :-2] - 4 * u[1:-1, 1:-1])
 
 
 @xpa.kernel

@@ -1,4 +1,4 @@
-"""What it takes to begin: the import, the first call with an empty cache, the first call of a second process."""
+"""What it takes to begin: the import, the first call with an empty cache, and with a full one."""
 
 from __future__ import annotations
 

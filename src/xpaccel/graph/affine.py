@@ -137,8 +137,22 @@ class Guards:
 
     @property
     def recorded(self) -> tuple[Guard, ...]:
-        """What was assumed, in the order in which it was asked."""
-        return tuple(self._recorded)
+        """What was assumed, in the order in which it was asked, without what other guards imply."""
+        return tuple(guard for guard in self._recorded if not self._implied(guard))
+
+    def _implied(self, guard: Guard) -> bool:
+        """Whether a guard recorded later, or a size being no size otherwise, makes this one hold."""
+        if guard.relation == "==":
+            return False
+        scale, terms = _direction(guard.expr)
+        least, most = self._bounds.get(terms), self._bounds.get(tuple((s, -c) for s, c in terms))
+        if terms in self._equal:
+            return Guard(guard.expr, "==") not in self._recorded
+        above = least is not None and scale * least + guard.expr.const
+        if guard.relation == ">=":
+            return least is not None and -(guard.expr.const // scale) < least
+        below = most is not None and guard.expr.const - scale * most
+        return (above is not False and above > 0) or (below is not False and below < 0)
 
     def hint(self, expr: AffineLike) -> int:
         """Return the value of `expr` in this call; records nothing."""

@@ -109,7 +109,7 @@ class Builder:
     def scalar(self, expr: ScalarExpr, dtype: str) -> Node:
         """Return a run-time Python number as a 0-d value of `dtype`; a literal becomes a constant."""
         if expr.op == "const":
-            return self.const(eval(expr.source(), {"inf": float("inf"), "nan": float("nan")}), dtype)
+            return self.const(eval(expr.source(), {}), dtype)
         return self.make("scalar", (), (expr,), dtype, ())
 
     def const(self, value: complex, dtype: str) -> Node:

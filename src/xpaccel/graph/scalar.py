@@ -7,8 +7,8 @@ function, so its value, its type and what it raises are exactly those of the eag
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from xpaccel.graph.affine import Affine, Symbol
@@ -40,9 +40,9 @@ _FUNCTION = {"abs": "abs", "min": "min", "max": "max", "float": "float", "int": 
 SCALAR_OPS = (*_INFIX, *_PREFIX, *_FUNCTION)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ScalarExpr:
-    """An expression of Python numbers.
+    """An expression of Python numbers. It may be deep, so nothing here recurses.
 
     Parameters
     ----------
@@ -56,6 +56,33 @@ class ScalarExpr:
 
     op: str
     args: tuple[Any, ...]
+    _hash: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.op, self.args)))  # once: those of `args` are known
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        stack = [(self, other)]
+        while stack:
+            left, right = stack.pop()
+            if left is right:
+                continue
+            if not isinstance(right, ScalarExpr) or left._hash != right._hash or left.op != right.op:
+                return False
+            if left.is_leaf:
+                if left.args != right.args:
+                    return False
+            elif len(left.args) != len(right.args):
+                return False
+            else:
+                stack.extend(zip(left.args, right.args, strict=True))
+        return True
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ScalarExpr, (self.op, self.args)  # hashes differ between processes
 
     @staticmethod
     def arg(slot: int) -> ScalarExpr:
@@ -72,25 +99,69 @@ class ScalarExpr:
         """Return a size as a Python int."""
         return ScalarExpr("size", (expr,))
 
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it is an argument, a literal or a size."""
+        return self.op in ("arg", "const", "size")
+
     def source(self) -> str:
         """Return Python source over ``a`` (the scalar arguments) and ``s`` (the sizes)."""
-        if self.op == "arg":
-            return f"a[{self.args[0]}]"
-        if self.op == "const":
-            text = self.args[0]
-            return f"float('{text}')" if text in ("inf", "-inf", "nan") else f"({text})"
-        if self.op == "size":
-            expr = self.args[0]
-            return "(" + " + ".join([*(f"{c}*s[{k}]" for k, c in expr.terms), str(expr.const)]) + ")"
-        parts = [part.source() for part in self.args]
-        if self.op in _INFIX:
-            return f"({parts[0]} {_INFIX[self.op]} {parts[1]})"
-        if self.op in _PREFIX:
-            return f"({_PREFIX[self.op]}{parts[0]})"
-        return f"{_FUNCTION[self.op]}({', '.join(parts)})"
+        return _texts([self], inline=True)[1][0]
 
     def __str__(self) -> str:
-        return self.source()
+        return self.source() if len(_ordered([self])) <= 40 else f"(... {self.op} ...)"
+
+    __repr__ = __str__
+
+
+def _ordered(exprs: Iterable[ScalarExpr]) -> list[ScalarExpr]:
+    """Return all parts of `exprs`, each once and after its own parts."""
+    done: dict[ScalarExpr, None] = {}
+    stack = [(expr, False) for expr in reversed(list(exprs))]
+    while stack:
+        expr, parts_done = stack.pop()
+        if expr in done:
+            continue
+        if parts_done or expr.is_leaf:
+            done[expr] = None
+        else:
+            stack.append((expr, True))
+            stack.extend((part, False) for part in reversed(expr.args))
+    return list(done)
+
+
+def _leaf(expr: ScalarExpr) -> str:
+    if expr.op == "arg":
+        return f"a[{expr.args[0]}]"
+    if expr.op == "size":
+        size = expr.args[0]
+        return "(" + " + ".join([*(f"{c}*s[{k}]" for k, c in size.terms), str(size.const)]) + ")"
+    text: str = expr.args[0]
+    if "inf" in text or "nan" in text:
+        return f"{'complex' if 'j' in text else 'float'}('{text}')"
+    return f"({text})"
+
+
+def _texts(exprs: Sequence[ScalarExpr], *, inline: bool) -> tuple[list[str], list[str]]:
+    """Return assignments ``v0 = ...`` (none if `inline`) and the text of each of `exprs`."""
+    lines: list[str] = []
+    text: dict[ScalarExpr, str] = {}
+    for expr in _ordered(exprs):
+        if expr.is_leaf:
+            text[expr] = _leaf(expr)
+            continue
+        parts = [text[part] for part in expr.args]
+        if expr.op in _INFIX:
+            made = f"({parts[0]} {_INFIX[expr.op]} {parts[1]})"
+        elif expr.op in _PREFIX:
+            made = f"({_PREFIX[expr.op]}{parts[0]})"
+        else:
+            made = f"{_FUNCTION[expr.op]}({', '.join(parts)})"
+        if not inline:
+            lines.append(f"v{len(lines)} = {made}")
+            made = f"v{len(lines) - 1}"
+        text[expr] = made
+    return lines, [text[expr] for expr in exprs]
 
 
 ScalarFunction = Callable[[Sequence[Any], Mapping[Symbol, int]], tuple[Any, ...]]
@@ -98,6 +169,9 @@ ScalarFunction = Callable[[Sequence[Any], Mapping[Symbol, int]], tuple[Any, ...]
 
 def compile_scalars(exprs: Sequence[ScalarExpr]) -> ScalarFunction:
     """Return ``f(a, s)``, the values of `exprs` for scalar arguments `a` and sizes `s`."""
-    body = "".join(expr.source() + ", " for expr in exprs)
-    function: ScalarFunction = eval(f"lambda a, s: ({body})", {"inf": float("inf"), "nan": float("nan")})
+    lines, results = _texts(exprs, inline=False)
+    body = "".join(f"    {line}\n" for line in lines)
+    names: dict[str, Any] = {}
+    exec(f"def function(a, s):\n{body}    return ({''.join(text + ', ' for text in results)})\n", names)
+    function: ScalarFunction = names["function"]
     return function

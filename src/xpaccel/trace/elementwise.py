@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from xpaccel.graph.affine import AffineLike
 from xpaccel.graph.node import Node, Shape
 from xpaccel.graph.scalar import ScalarExpr
 from xpaccel.ops import OPS, dtype_kind, in_category
-from xpaccel.trace.promote import Operand, Kind, operand, resolve, result_type
+from xpaccel.trace.promote import Operand, operand, resolve, result_type
 from xpaccel.trace.session import Session, check_session, checked_dtype, current
 from xpaccel.trace.sizes import ONE, broadcast_shapes, common, hints
 from xpaccel.trace.source import trace_error
@@ -391,4 +390,3 @@ def table() -> dict[str, Callable[..., Any]]:
     return functions
 
 
-__all__ = ["AffineLike", "Kind", "apply", "clip", "compute", "in_place", "table", "where"]

@@ -48,9 +48,13 @@ class Session:
         self.snapshots: list[np.ndarray[Any, Any]] = []
         #: NumPy scalars met in the trace may have been read from a captured array.
         self.met_generic = False
+        #: Whether a function of ours is at work, so that what it calls need not look for the user's line.
+        self.busy = False
 
     def mark(self) -> None:
         """Note which line of the user's the next nodes come from."""
+        if self.busy:
+            return
         self.builder.line = user_line()
 
     def assume(self, expr: ScalarExpr, value: object) -> None:

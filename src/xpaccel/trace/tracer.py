@@ -187,6 +187,8 @@ class Tracer:
         if self._scalar:
             raise TypeError(f"'numpy.{self.dtype.name}' object does not support item assignment")
         view, _ = self._select(key)
+        if isinstance(value, Tracer) and value._view == view:
+            return  # what `x[k] += y` does last: it is written already
         from xpaccel.trace.elementwise import value_for
 
         view.write(self._session, value_for(self._session, value, self.dtype.name, view.shape))

@@ -1,0 +1,44 @@
+"""Machine code into this process, through llvmlite alone: Numba is not imported for it."""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import threading
+from functools import cache
+from typing import Any
+
+import llvmlite.binding as llvm
+
+from xpaccel.backends.base import Function
+
+_Prototype = ctypes.CFUNCTYPE(None, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_int64, ctypes.c_int64)
+_serial = itertools.count()
+_lock = threading.Lock()
+
+
+
+@cache
+def target_machine() -> Any:
+    """Return LLVM's description of this machine."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    name, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    target = llvm.Target.from_default_triple()
+    reloc = "static" if target.name.startswith("x86") else "default"
+    return target.create_target_machine(name, features, opt=3, reloc=reloc, codemodel="jitdefault", jit=True)
+
+
+@cache
+def _linker() -> Any:
+    return llvm.create_lljit_compiler(target_machine())
+
+
+def load_function(image: bytes, entry: str) -> Function:
+    """Load an object file and return its function `entry`."""
+    with _lock:
+        builder = llvm.JITLibraryBuilder().add_object_img(image).add_current_process().export_symbol(entry)
+        library = builder.link(_linker(), f"xpaccel-{next(_serial)}")
+    function = _Prototype(library[entry])
+    function.code = library  # the code stays in memory as long as the function
+    return function

@@ -1,0 +1,111 @@
+"""The law that every part is held to: what comes out equals eager NumPy on copies of the arguments."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from xpaccel import aliasing
+from xpaccel.compiled import leaf_of, symbols, unit_strides
+from xpaccel.graph import interpret as graph_interpreter
+from xpaccel.loops import interpret as loop_interpreter
+from xpaccel.loops.lower import lower
+from xpaccel.trace.leaves import Static, Value
+from xpaccel.trace.trace import trace
+from xpaccel.trace.tree import flatten
+
+
+def arrays_of(args):
+    """Return the arrays among nested arguments."""
+    return [leaf for leaf in flatten((tuple(args), {}))[0] if isinstance(leaf, np.ndarray)]
+
+
+def numbers_of(args):
+    """Return the run-time numbers among nested arguments."""
+    leaves = flatten((tuple(args), {}))[0]
+    return [
+        leaf.item() if isinstance(leaf, np.generic) else leaf
+        for leaf in leaves
+        if isinstance(leaf, int | float | complex | np.generic) and not isinstance(leaf, bool)
+    ]
+
+
+def traced(function, args):
+    """Trace a function for these arguments, arrays that share memory included."""
+    from xpaccel.dispatch import _aliased
+
+    leaves, tree = flatten((tuple(args), {}))
+    described = [leaf_of(leaf, "argument") for leaf in leaves]
+    arrays = arrays_of(args)
+
+    def rebuild(values):
+        return tree.unflatten(values[: tree.size])
+
+    plain = trace(function, described, rebuild, "program")
+    pairs = aliasing.overlaps(
+        [a.__array_interface__["data"][0] for a in arrays], [aliasing.byte_bounds(a) for a in arrays]
+    )
+    writes = tuple(slot for slot, _ in plain.graph.writes)
+    if not any(i in writes or j in writes for i, j in pairs):
+        return plain, []
+    found = aliasing.resolve(arrays, pairs, writes)
+    return trace(function, _aliased(described, found), rebuild, "program"), list(found.bases)
+
+
+def same(got, want, exact):
+    """Assert that two values are equal: bit for bit (NaN equals NaN), or within a tolerance."""
+    got, want = np.asarray(got), np.asarray(want)
+    assert got.shape == want.shape, (got.shape, want.shape)
+    assert got.dtype == want.dtype, (got.dtype, want.dtype)
+    if exact or want.dtype.kind not in "fc":
+        np.testing.assert_array_equal(got, want)
+    else:
+        eps = np.finfo(want.dtype).eps
+        scale = float(np.max(np.abs(want[np.isfinite(want)]), initial=1.0))
+        np.testing.assert_allclose(got, want, rtol=1e3 * eps, atol=1e3 * eps * scale)
+
+
+def check_interpreters(function, make, exact=True):
+    """Hold the graph and the loops of a function, both interpreted, against eager NumPy.
+
+    `make` makes the arguments, the same ones each time (views of one array included).
+    """
+    wanted = make()
+    with np.errstate(all="ignore"):
+        eager = function(*wanted)
+    leaves, _ = flatten(eager)
+    for which in ("graph", "forward", "backward"):
+        given = make()
+        found, bases = traced(function, given)
+        arrays = [*arrays_of(given), *bases, *found.constants]
+        numbers, sizes = numbers_of(given), symbols(arrays)
+        if which == "graph":
+            outputs, writes = graph_interpreter.interpret(found.graph, arrays, numbers)
+            for slot, value in dict(writes).items():
+                arrays[slot][...] = value
+        else:
+            program = lower(found.graph, unit_strides(arrays))
+            outputs = loop_interpreter.interpret(program, arrays, numbers, sizes, backward=which == "backward")
+        for got, want in zip(arrays_of(given), arrays_of(wanted), strict=True):
+            same(got, want, exact)
+        for leaf, want in zip(found.result, leaves, strict=True):
+            if isinstance(leaf, Value):
+                same(outputs[leaf.index], want, exact)
+            elif isinstance(leaf, Static):
+                assert leaf.value == want
+
+
+def check_compiled(kernel, make, exact=True):
+    """Hold a kernel on the active backend against its own function run eagerly."""
+    wanted, given = make(), make()
+    with np.errstate(all="ignore"):
+        eager = kernel.python(*wanted)
+    got = kernel(*given)
+    for a, b in zip(arrays_of(given), arrays_of(wanted), strict=True):
+        same(a, b, exact)
+    for a, b in zip(flatten(got)[0], flatten(eager)[0], strict=True):
+        if isinstance(b, np.ndarray | np.generic):
+            assert type(a) is type(b), (type(a), type(b))
+            same(a, b, exact)
+        else:
+            assert a == b
+            assert type(a) is type(b)
