@@ -23,7 +23,7 @@ def _numba():
 
 
 def eager(kernel, *args, **kwargs):
-    with xpa.backend("numpy"):
+    with xpa.backend("numpy"), np.errstate(all="ignore"):
         return kernel(*args, **kwargs)
 
 
@@ -32,7 +32,7 @@ def test_one_compilation_serves_every_size():
     def diffuse(u, k):
         return u[1:-1] + k * (u[2:] - 2 * u[1:-1] + u[:-2])
 
-    for n in (3, 4, 10, 1000, 100_000):
+    for n in (4, 5, 10, 1000, 100_000):
         u = np.random.default_rng(n).random(n)
         np.testing.assert_array_equal(diffuse(u, 0.1), eager(diffuse, u, 0.1))
     assert diffuse.stats.compilations == 1

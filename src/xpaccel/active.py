@@ -92,7 +92,7 @@ class NamespaceProxy:
         if session.is_tracing():
             from xpaccel.trace import namespace
 
-            return namespace.NAMESPACE
+            return namespace.namespace()
         return current().namespace()
 
 

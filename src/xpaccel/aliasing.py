@@ -96,15 +96,8 @@ def resolve(arrays: Sequence[AnyArray], pairs: Sequence[tuple[int, int]], writte
             for slot in slots[1:]:
                 same_as[slot] = first
             continue
-        base = _owner(arrays[first])
-        number = len(arrays) + len(bases)
-        for slot in slots:
-            view = _locate(arrays[slot], base, number)
-            if view is None:
-                raise TraceError(
-                    f"array arguments {first + 1} and {slot + 1} overlap in memory, the kernel writes to one of them, "
-                    "and they are no plain views of one array. Pass a copy of one: its .copy()."
-                )
+        base, views = _common_base([arrays[slot] for slot in slots], len(arrays) + len(bases))
+        for slot, view in zip(slots, views, strict=True):
             view_of[slot] = view
         bases.append(base)
     return Aliasing(tuple(same_as), tuple(view_of), tuple(bases))
@@ -130,45 +123,68 @@ def _identical(a: AnyArray, b: AnyArray) -> bool:
     return pointer and a.shape == b.shape and a.strides == b.strides and a.dtype == b.dtype
 
 
-def _owner(array: AnyArray) -> AnyArray:
-    """Return the array that `array` is a view of, in the end."""
-    base = array
-    while isinstance(base.base, np.ndarray) and base.base.dtype == array.dtype:
-        base = base.base
-    return base
+def _common_base(arrays: Sequence[AnyArray], slot: int) -> tuple[AnyArray, list[ViewOf]]:
+    """Return an array that all of `arrays` are strided boxes of, and where they lie in it.
+
+    Its strides are tried: those of each array in turn, all of them together, and these with the
+    single element, so that interleaved arrays are two columns of one.
+
+    Raises
+    ------
+    TraceError
+        If there is none.
+    """
+    if len({array.dtype for array in arrays}) == 1:
+        own = [_strides(array) for array in arrays]
+        union = tuple(sorted({stride for strides in own for stride in strides}, reverse=True))
+        for strides in dict.fromkeys([*own, union, (*union, arrays[0].itemsize)]):
+            found = _boxes(arrays, strides, slot)
+            if found is not None:
+                return found
+    raise TraceError(
+        f"{len(arrays)} array arguments overlap in memory, the kernel writes to one of them, and they are no strided "
+        "boxes of one array. Pass a copy of one: its .copy()."
+    )
 
 
-def _locate(view: AnyArray, base: AnyArray, slot: int) -> ViewOf | None:
-    """Return where `view` lies in `base`, or None if it is no strided box of it."""
-    if view.dtype != base.dtype or not view.size or not base.size:
-        return None
-    offset = view.__array_interface__["data"][0] - base.__array_interface__["data"][0]
-    order = sorted(range(base.ndim), key=lambda axis: -abs(base.strides[axis]))
-    starts = [0] * base.ndim
-    for axis in order:
-        stride = base.strides[axis]
-        if stride and base.shape[axis] > 1:
-            starts[axis], offset = divmod(offset, stride)
-    if offset or any(not 0 <= start < max(size, 1) for start, size in zip(starts, base.shape, strict=True)):
-        return None
-    box = [(start, 1, 1) for start in starts]
-    axes: list[int] = []
-    for size, stride in zip(view.shape, view.strides, strict=True):
-        fits = [
-            axis
-            for axis in order
-            if axis not in axes
-            and base.strides[axis]
-            and stride % base.strides[axis] == 0
-            and 0 <= starts[axis] + (size - 1) * (stride // base.strides[axis]) < base.shape[axis]
-        ]
-        if size == 1:
-            free = [axis for axis in order if axis not in axes and box[axis][2] == 1]
-            fits = fits or free
-        if not fits or (size > 1 and stride == 0):
+def _strides(array: AnyArray) -> tuple[int, ...]:
+    """Return the distinct lengths of an array's strides, largest first."""
+    lengths = {abs(stride) for size, stride in zip(array.shape, array.strides, strict=True) if size > 1 and stride}
+    return tuple(sorted(lengths, reverse=True))
+
+
+def _boxes(arrays: Sequence[AnyArray], strides: tuple[int, ...], slot: int) -> tuple[AnyArray, list[ViewOf]] | None:
+    """Return a base with these strides and where `arrays` lie in it, or None if some do not."""
+    origin = min(array.__array_interface__["data"][0] + byte_bounds(array)[0] for array in arrays)
+    shape = [1] * len(strides)
+    views = []
+    for array in arrays:
+        offset = array.__array_interface__["data"][0] - origin
+        starts = []
+        for stride in strides:
+            start, offset = divmod(offset, stride)
+            starts.append(start)
+        if offset:
             return None
-        axis = fits[0]
-        step = stride // base.strides[axis] if size > 1 else 1
-        box[axis] = (starts[axis], step or 1, size)
-        axes.append(axis)
-    return ViewOf(slot, tuple(box), tuple(axes))
+        box = [(start, 1, 1) for start in starts]
+        axes: list[int] = []
+        for size, stride in zip(array.shape, array.strides, strict=True):
+            free = [axis for axis in range(len(strides)) if axis not in axes and (size == 1 or stride % strides[axis] == 0)]
+            exact = [axis for axis in free if size > 1 and abs(stride) == strides[axis]]
+            if not free or (size > 1 and not stride):
+                return None
+            axis = (exact or free)[0]
+            step = stride // strides[axis] if size > 1 else 1
+            if starts[axis] + step * (size - 1) < 0:
+                return None
+            box[axis] = (starts[axis], step, size)
+            axes.append(axis)
+        for axis, (start, step, size) in enumerate(box):
+            shape[axis] = max(shape[axis], start + 1, start + step * (size - 1) + 1)
+        views.append(ViewOf(slot, tuple(box), tuple(axes)))
+    for outer, inner, size in zip(strides, strides[1:], shape[1:], strict=False):
+        if size * inner > outer:  # two places of this base would be one element
+            return None
+    first = min(arrays, key=lambda array: array.__array_interface__["data"][0] + byte_bounds(array)[0])
+    corner = first[tuple(slice(None, None, -1) if stride < 0 else slice(None) for stride in first.strides)]
+    return np.lib.stride_tricks.as_strided(corner, tuple(shape), strides), views

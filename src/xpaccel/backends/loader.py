@@ -19,11 +19,17 @@ _lock = threading.Lock()
 
 
 @cache
+def host() -> tuple[str, str]:
+    """Return LLVM's names of this processor and of its features."""
+    return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+
+
+@cache
 def target_machine() -> Any:
     """Return LLVM's description of this machine."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    name, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    name, features = host()
     target = llvm.Target.from_default_triple()
     reloc = "static" if target.name.startswith("x86") else "default"
     return target.create_target_machine(name, features, opt=3, reloc=reloc, codemodel="jitdefault", jit=True)

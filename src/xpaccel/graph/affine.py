@@ -147,7 +147,7 @@ class Guards:
         scale, terms = _direction(guard.expr)
         least, most = self._bounds.get(terms), self._bounds.get(tuple((s, -c) for s, c in terms))
         if terms in self._equal:
-            return Guard(guard.expr, "==") not in self._recorded
+            return True
         above = least is not None and scale * least + guard.expr.const
         if guard.relation == ">=":
             return least is not None and -(guard.expr.const // scale) < least

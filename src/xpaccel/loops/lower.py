@@ -14,6 +14,8 @@ from xpaccel.loops.sinks import Box, Memory, Sink, expansions, find_sinks
 
 #: How many sinks share a nest: each adds streams of memory, of which a core follows some ten.
 SINKS_IN_A_NEST = 8
+#: How many values the sinks of a nest may have together: compile time grows faster than their number.
+VALUES_IN_A_NEST = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Group:
     extents: tuple[Extent, ...]
     sinks: list[Sink] = field(default_factory=list)
     touches: set[int] = field(default_factory=set)
+    values: int = 0
 
 
 def lower(graph: Graph, unit: Mapping[int, bool]) -> LoopProgram:
@@ -59,11 +62,11 @@ def lower(graph: Graph, unit: Mapping[int, bool]) -> LoopProgram:
     return LoopProgram(arrays, owners, tuple(nests), tuple(scalars.numbers), finder.outputs, tuple(finder.notes))
 
 
-def _accesses(sink: Sink, memory: Memory) -> list[Access]:
-    """Return everything a sink reads and writes; of a ``concat`` or ``roll``, all pieces."""
+def _accesses(sink: Sink, memory: Memory) -> tuple[list[Access], int]:
+    """Return what a sink reads and writes (all pieces of a ``concat`` or ``roll``), and how many values it has."""
     found = [Access(sink.target, sink.index, True)]
     if sink.root is None:
-        return [*found, Access(sink.source, (Position(Affine(), 1, 1),), False)]
+        return [*found, Access(sink.source, (Position(Affine(), 1, 1),), False)], 1
     seen: set[tuple[Node, Index]] = set()
     stack = [(sink.root, sink.root_index)]
     if sink.expand:
@@ -78,7 +81,7 @@ def _accesses(sink: Sink, memory: Memory) -> list[Access]:
             stack.extend(expansions(*item))
         else:
             found.append(Access(array, item[1], False))
-    return found
+    return found, len(seen)
 
 
 def _schedule(sinks: list[Sink], memory: Memory) -> list[Group]:
@@ -91,7 +94,7 @@ def _schedule(sinks: list[Sink], memory: Memory) -> list[Group]:
     groups: list[Group] = []
     history: dict[int, list[tuple[int, Access]]] = {}
     for sink in sinks:
-        accesses = _accesses(sink, memory)
+        accesses, values = _accesses(sink, memory)
         alone = sink.reduction is not None or sink.boxes is not None
         earliest = 0
         for access in accesses:
@@ -112,6 +115,7 @@ def _schedule(sinks: list[Sink], memory: Memory) -> list[Group]:
                 if (
                     group.touches & touched
                     and len(group.sinks) < SINKS_IN_A_NEST
+                    and group.values + values <= VALUES_IN_A_NEST
                     and _same(group.extents, sink.extents, memory)
                 ):
                     chosen = number
@@ -119,6 +123,7 @@ def _schedule(sinks: list[Sink], memory: Memory) -> list[Group]:
         if chosen == len(groups):
             groups.append(Group(sink.extents))
         groups[chosen].sinks.append(sink)
+        groups[chosen].values += values
         if not alone:  # what stands alone is not to be joined: it shows no memory to share
             groups[chosen].touches |= touched
         for access in accesses:

@@ -1,0 +1,122 @@
+"""Machine code of nests: from this process, from the cache on disk, or from the compiler, in this order.
+
+A program in the cache is loaded without importing Numba. The key of an entry names everything that its
+machine code depends on: the source, the processor, the vector functions of the C library, and the
+versions of the compilers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+from xpaccel.backends import loader
+from xpaccel.backends.base import Function
+from xpaccel.cache import Store
+from xpaccel.codegen import vector
+from xpaccel.errors import CompileError
+
+
+@dataclass(slots=True)
+class Stats:
+    """How often machine code was compiled, loaded from the disk, and found in this process."""
+
+    compiled: int = 0
+    loaded: int = 0
+    reused: int = 0
+
+
+#: The files of xpaccel that decide what a source becomes: an edit of them must not find yesterday's code.
+_COMPILED_BY = ("compiler.py", "loader.py", *(f"../codegen/{name}.py" for name in ("memory", "scalar", "vector")))
+
+stats = Stats()
+_functions: dict[tuple[str, str], Function] = {}
+_lock = threading.RLock()
+
+
+def get_function(source: str, entry: str) -> Function:
+    """Return the machine code of the function `entry` of generated `source`.
+
+    Raises
+    ------
+    CompileError
+        If the compiler refuses the source; the message names the file that holds it.
+    """
+    return get_functions([(source, entry)])[0]
+
+
+def get_functions(wanted: Sequence[tuple[str, str]]) -> list[Function]:
+    """Return the machine code of several ``(source, entry)``. See `get_function`."""
+    with _lock:
+        return [_get(source, entry) for source, entry in wanted]
+
+
+def _get(source: str, entry: str) -> Function:
+    found = _functions.get((source, entry))
+    if found is not None:
+        stats.reused += 1
+        return found
+    store, key = _store(), key_of(source, entry)
+    image = store.get(key)
+    function = None if image is None else _load(image, entry)
+    if function is not None:
+        stats.loaded += 1
+    else:
+        path = store.path(key, ".py")
+        if not store.write(path, source.encode()):
+            path = path.with_name(f"{key} (not kept).py")
+        image = compile_object(source, entry, str(path))
+        stats.compiled += 1
+        store.put(key, image)
+        function = loader.load_function(image, entry)
+    _functions[source, entry] = function
+    return function
+
+
+def compile_object(source: str, entry: str, filename: str = "<generated>") -> bytes:
+    """Compile generated source to a relocatable object (see `xpaccel.backends.compiler`).
+
+    Raises
+    ------
+    CompileError
+        If the compiler refuses the source.
+    """
+    from xpaccel.backends import compiler
+
+    try:
+        return compiler.compile_object(source, entry, filename)
+    except Exception as error:
+        reason = str(error).strip() or type(error).__name__
+        raise CompileError(f"the compiler refused the generated source {filename}: {reason}") from error
+
+
+def _load(image: bytes, entry: str) -> Function | None:
+    try:
+        return loader.load_function(image, entry)
+    except RuntimeError:  # whole, but not for this process: compile it anew
+        return None
+
+
+def key_of(source: str, entry: str) -> str:
+    """Return the name under which the machine code of `source` is cached."""
+    return hashlib.sha256("\0".join((*_surroundings(), entry, source)).encode()).hexdigest()
+
+
+@cache
+def _surroundings() -> tuple[str, ...]:
+    """Everything besides the source that decides the machine code."""
+    versions = [f"{name} {metadata.version(name)}" for name in ("llvmlite", "numba")]
+    here = Path(__file__).parent
+    ours = hashlib.sha256(b"".join(Path(here, name).read_bytes() for name in _COMPILED_BY)).hexdigest()
+    return (*versions, ours, platform.python_version(), *loader.host(), str(vector.WIDTH), vector.library())
+
+
+@cache
+def _store() -> Store:
+    return Store()
