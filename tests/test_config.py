@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from xpaccel.errors import BackendError, UserError
 
 NAMES = ("numpy", "numba")
 VARIABLES = ("XP_BACKEND", "XP_DEBUG", "XP_CACHE_DIR", "XP_NUM_THREADS")
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.mark.parametrize("value", [None, "", "  "])
@@ -79,3 +81,15 @@ def test_cache_folder_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XP_CACHE_DIR", "~no-such-user-here/cache")
     with pytest.raises(UserError, match=r"XP_CACHE_DIR='~no-such-user-here/cache' cannot be used"):
         config.cache_dir()
+
+
+def test_every_variable_is_documented_and_read_in_one_place() -> None:
+    sources = {path: path.read_text(encoding="utf-8") for path in (ROOT / "src" / "xpaccel").rglob("*.py")}
+    assert {name for text in sources.values() for name in re.findall(r"\bXP_[A-Z_]+\b", text)} == set(
+        VARIABLES
+    )
+    readers = {path.name for path, text in sources.items() if re.search(r"environ\S*[\[(]['\"]XP_", text)}
+    assert not readers, "read it in config.py, which checks it"
+    page = (ROOT / "docs" / "debugging.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(XP_\w+)` \|", page, re.MULTILINE)
+    assert set(rows) == {*VARIABLES, "XP_REQUIRE"}

@@ -28,10 +28,12 @@ LONG = {
 def blocks(page: str) -> list[tuple[str, str]]:
     """Give the fenced blocks of a page that are code: language and text."""
     found = re.findall(
-        r"^```(\w*)\n(.*?)^```$", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+        r"^```([\w{}]*)\n(.*?)^```$", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
     )
-    assert {language for language, _ in found} <= {"python", "sh", "text"}, f"{page}: mark each block"
-    return [(language, text) for language, text in found if language != "text"]
+    assert {language for language, _ in found} <= {"python", "sh", "text", "{toctree}"}, (
+        f"{page}: mark each block"
+    )
+    return [(language, text) for language, text in found if language in ("python", "sh")]
 
 
 def run(command: list[str | Path], folder: Path) -> None:

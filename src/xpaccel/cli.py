@@ -54,6 +54,7 @@ app = typer.Typer(
     help="Plain array kernels, fused and run on all cores.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 cache = typer.Typer(help="The folder of compiled programs.", no_args_is_help=True)

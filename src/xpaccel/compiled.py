@@ -146,6 +146,7 @@ class Compiled:
         self._program: Program | None = None
         self._tree = self.traced.result_tree
         self._numbers = compile_scalars([_expr(leaf) for leaf in self.traced.result])
+        self._plain = _plain_result(self.traced)
         if debug.level() >= 1:
             debug.say(f"{name}: traced for {backend.name}: {len(graph.nodes())} values, {len(self.loops.nests)} nests")
 
@@ -181,12 +182,28 @@ class Compiled:
         self, outputs: Sequence[AnyArray], arrays: Sequence[AnyArray], scalars: Sequence[Any], sizes: Mapping[Symbol, int]
     ) -> Any:
         """Nest the results as the kernel did."""
+        if self._plain is not None:
+            return self._plain(outputs)
         numbers = self._numbers(scalars, sizes)
         leaves = [
             _result(leaf, number, outputs, arrays, sizes)
             for leaf, number in zip(self.traced.result, numbers, strict=True)
         ]
         return self._tree.unflatten(leaves)
+
+
+def _plain_result(traced: Traced) -> Callable[[Sequence[AnyArray]], Any] | None:
+    """Return a quick way to the result where it is one thing: None, an array, or a tuple of arrays."""
+    result = traced.result
+    if any(not isinstance(leaf, Value) or leaf.scalar for leaf in result):
+        return (lambda outputs: None) if result == (Static(None),) and traced.result_tree.type is None else None
+    indices = [leaf.index for leaf in result if isinstance(leaf, Value)]
+    if traced.result_tree.type is None:
+        only = indices[0]
+        return lambda outputs: outputs[only]
+    if traced.result_tree.type is tuple and all(child.type is None for child in traced.result_tree.children):
+        return lambda outputs: tuple([outputs[index] for index in indices])
+    return None
 
 
 def _expr(leaf: OutLeaf) -> ScalarExpr:

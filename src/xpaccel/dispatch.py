@@ -97,40 +97,35 @@ class Dispatcher:
         backend = active.current()
         if backend.eager:
             return self.python(*args, **kwargs)
-        leaves, tree = flatten((args, kwargs))
+        if kwargs:
+            leaves, tree = flatten((args, kwargs))
+        else:
+            leaves, tree = _flatten_flat(args)
         key, arrays, scalars = _key(backend.name, leaves, tree)
         site = self._sites.get(key)
         if site is None:
             site = self._sites[key] = _Site(arrays)
-        pairs = None
-        if len(arrays) > 1:
-            addresses = [array.__array_interface__["data"][0] for array in arrays]
-            pairs = aliasing.overlaps(addresses, site.bounds)
-        variant = self._find(site, arrays, scalars, pairs) or self._bind(
-            backend, site, leaves, tree, arrays, scalars, pairs
-        )
+        addresses = [array.__array_interface__["data"][0] for array in arrays]
+        pairs = aliasing.overlaps(addresses, site.bounds) if len(addresses) > 1 else None
+        for variant in site.variants:
+            if variant.made.serves(arrays, pairs) and variant.made.compiled.fits_values(scalars, variant.bound.sizes):
+                break
+        else:
+            variant = self._bind(backend, site, leaves, tree, arrays, scalars, pairs)
         made = variant.made
         compiled = made.compiled
         for slot in made.writes:
             if not arrays[slot].flags.writeable:
                 raise ValueError(f"{self._name}: assignment destination is read-only (array argument {slot + 1})")
-        given = arrays
         if variant.has_bases or compiled.traced.constants:
             bases = aliasing.resolve(arrays, pairs or (), made.writes).bases if variant.has_bases else ()
-            given = [*arrays, *bases, *compiled.traced.constants]
-        outputs = variant.bound.run(given, scalars)
-        return compiled.result(outputs, given, scalars, variant.bound.sizes)
+            more = [*bases, *compiled.traced.constants]
+            arrays = [*arrays, *more]
+            addresses += [array.__array_interface__["data"][0] for array in more]
+        outputs = variant.bound.run(addresses, scalars)
+        return compiled.result(outputs, arrays, scalars, variant.bound.sizes)
 
     # -- finding and making programs --------------------------------------------------------------
-
-    def _find(
-        self, site: _Site, arrays: Sequence[AnyArray], scalars: Sequence[Any], pairs: Sequence[tuple[int, int]] | None
-    ) -> _Variant | None:
-        """Return a program that serves this call, if there is one."""
-        for variant in site.variants:
-            if variant.made.serves(arrays, pairs) and variant.made.compiled.fits_values(scalars, variant.bound.sizes):
-                return variant
-        return None
 
     def _bind(
         self,
@@ -232,6 +227,21 @@ class Dispatcher:
         with self._lock:
             made, bases = self._make(target, leaves, tree, arrays, scalars, pairs)
         return made.compiled, symbols((*arrays, *bases, *made.compiled.traced.constants))
+
+
+_FLAT_TYPES = frozenset((np.ndarray, float, int, complex, bool, np.float64, np.float32, np.int64, type(None), str))
+_flat_trees: dict[int, TreeDef] = {}
+
+
+def _flatten_flat(args: tuple[Any, ...]) -> tuple[Sequence[Any], TreeDef]:
+    """Flatten positional arguments; most calls nest nothing, and their tree is known by its length."""
+    for arg in args:
+        if arg.__class__ not in _FLAT_TYPES:
+            return flatten((args, {}))
+    tree = _flat_trees.get(len(args))
+    if tree is None:
+        tree = _flat_trees[len(args)] = flatten((args, {}))[1]
+    return args, tree
 
 
 def _key(backend: str, leaves: Sequence[Any], tree: TreeDef) -> tuple[Any, list[AnyArray], list[Any]]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,27 +29,6 @@ GRAIN = 20_000
 
 AnyArray = np.ndarray[Any, Any]
 Converter = Callable[[Any], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _Launch:
-    """One nest, ready to run but for addresses and scalars."""
-
-    function: Function
-    ints: int
-    floats: int
-    low: int
-    high: int
-    pieces: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Patch:
-    """Put an array's address plus `offset` into the ints at `place`."""
-
-    place: int
-    array: int
-    offset: int
 
 
 class Program:
@@ -107,12 +85,12 @@ class Bound:
         ]
         self._aliases = [(k, owner) for k, owner in enumerate(loops.owners) if owner != k]
         self._arguments = [(k, a.slot) for k, a in enumerate(loops.arrays) if a.role == "argument"]
-        self._outputs = loops.outputs
+        self._arrays, self._outputs, self._scalars = len(loops.arrays), loops.outputs, bool(loops.scalars)
         ints: list[int] = []
-        self._patches: list[_Patch] = []
+        self._patches: list[tuple[int, int, int]] = []  # place in ints, array, offset in bytes
         self._int_scalars: list[tuple[int, int]] = []
         self._float_scalars: list[tuple[int, int]] = []
-        self._launches: list[_Launch] = []
+        self._launches: list[tuple[Function, int, int, int, int, int]] = []
         floats = 0
         for nest, code, function in zip(loops.nests, program.codes, program._functions, strict=True):
             box = [(low.value(sizes), high.value(sizes)) for low, high in nest.box]
@@ -124,7 +102,7 @@ class Bound:
             low, high = box[code.layout.parallel]
             pieces = min(threads.count(), int(_nanoseconds(nest, box)) // GRAIN, high - low)
             floats_here = floats - _doubles(code, loops)
-            self._launches.append(_Launch(function, 8 * first, 8 * floats_here, low, high, max(pieces, 1)))
+            self._launches.append((function, 8 * first, 8 * floats_here, low, high, max(pieces, 1)))
         self._ints = array("q", ints)
         self._floats = array("d", bytes(8 * floats))
 
@@ -137,7 +115,7 @@ class Bound:
             itemsize = np.dtype(loops.arrays[stream.array].dtype).itemsize
             starts = [start.value(self.sizes) for start in stream.starts]
             offset = sum(s * stride for s, stride in zip(starts, self._strides[stream.array], strict=True))
-            self._patches.append(_Patch(len(ints), stream.array, offset * itemsize))
+            self._patches.append((len(ints), stream.array, offset * itemsize))
             ints.append(0)
         ints.extend(self._strides[number][axis] for number, axis in layout.strides)
         for axis in layout.bounds:
@@ -151,13 +129,14 @@ class Bound:
             floats += 2 if dtype_kind(loops.scalars[number][1]) == "c" else 1
         return floats
 
-    def run(self, arguments: Sequence[AnyArray], scalars: Sequence[Any]) -> list[AnyArray]:
+    def run(self, arguments: Sequence[int], scalars: Sequence[Any]) -> list[AnyArray]:
         """Run the program.
 
         Parameters
         ----------
         arguments
-            The array arguments by slot, of the sizes and strides that were bound.
+            The addresses of the array arguments by slot; the arrays have the sizes and strides that
+            were bound, and are kept alive by the caller.
         scalars
             The Python numbers by slot.
 
@@ -166,44 +145,36 @@ class Bound:
         list of numpy.ndarray
             The outputs, new arrays.
         """
-        loops = self.program.loops
-        held: list[Any] = [None] * len(loops.arrays)
-        addresses = [0] * len(loops.arrays)
+        addresses = [0] * self._arrays
         for number, slot in self._arguments:
-            addresses[number] = arguments[slot].__array_interface__["data"][0]
+            addresses[number] = arguments[slot]
+        held: dict[int, AnyArray] = {}
         for number, shape, dtype in self._new:
             new = held[number] = buffers.empty(shape, dtype)
             addresses[number] = new.__array_interface__["data"][0]
         for number, owner in self._aliases:
             addresses[number] = addresses[owner]
-            if held[owner] is not None:
+            if owner in held:
                 held[number] = held[owner].reshape(self._shapes[number])
         ints, floats = array("q", self._ints), array("d", self._floats)
-        for patch in self._patches:
-            ints[patch.place] = addresses[patch.array] + patch.offset
-        if loops.scalars:
+        for place, number, offset in self._patches:
+            ints[place] = addresses[number] + offset
+        if self._scalars:
             values = self.program.scalars(scalars, self.sizes)
             for place, number in self._int_scalars:
                 ints[place] = values[number]
             for place, number in self._float_scalars:
                 value = values[number]
-                if type(value) is complex:
+                if value.__class__ is complex:
                     floats[place], floats[place + 1] = value.real, value.imag
                 else:
                     floats[place] = value
         ints_at, floats_at = ints.buffer_info()[0], floats.buffer_info()[0]
-        for launch in self._launches:
-            if launch.pieces == 1:
-                launch.function(ints_at + launch.ints, floats_at + launch.floats, launch.low, launch.high)
+        for function, first, first_float, low, high, pieces in self._launches:
+            if pieces == 1:
+                function(ints_at + first, floats_at + first_float, low, high)
             else:
-                threads.run(
-                    launch.function,
-                    ints_at + launch.ints,
-                    floats_at + launch.floats,
-                    launch.low,
-                    launch.high,
-                    launch.pieces,
-                )
+                threads.run(function, ints_at + first, floats_at + first_float, low, high, pieces)
         return [held[number] for number in self._outputs]
 
 
