@@ -122,6 +122,9 @@ class Program:
 
     __repr__ = __str__
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text("\n" + str(self))
+
 
 def _random(rng: np.random.Generator, dtype: str, shape: tuple[int, ...]) -> Any:
     if dtype == "bool":
