@@ -86,6 +86,15 @@ class Program:
     exact: bool
 
     @property
+    def tolerance(self) -> tuple[float, float] | None:
+        """The relative and absolute difference to allow, as `same` takes it; None for not a bit."""
+        if self.exact:
+            return None
+        single = any(a.dtype == "float32" for a in self.arguments) or "float32" in "".join(self.body)
+        # where last bits may differ, values stay below 1e3
+        return (1e-3, 1e-2) if single else (1e-8, 1e-8)
+
+    @property
     def source(self) -> str:
         """The text of the module that holds the kernel ``program``."""
         names = ", ".join(a.name for a in self.arguments)
@@ -170,6 +179,8 @@ class _Writer:
         self.scalars: list[str] = []
         #: Variables whose last bits may differ between targets.
         self.rough: set[str] = set()
+        #: Everything that a statement may name.
+        self.scope: dict[str, Any] = {}
         self.count = 0
 
     # choices
@@ -181,7 +192,11 @@ class _Writer:
         return int(self.draw(st.integers(low, high)))
 
     def arrays(self, wanted: Callable[[Any], bool] = lambda _: True, *, rough: bool = True) -> list[str]:
-        return [n for n, v in self.names.items() if isinstance(v, np.ndarray | np.generic) and wanted(v) and (rough or n not in self.rough)]
+        return [
+            n
+            for n, v in self.names.items()
+            if isinstance(v, np.ndarray | np.generic) and wanted(v) and (rough or n not in self.rough)
+        ]
 
     def any_array(self, wanted: Callable[[Any], bool] = lambda _: True, *, rough: bool = True) -> str:
         found = self.arrays(wanted, rough=rough)
@@ -191,7 +206,7 @@ class _Writer:
 
     def run(self, line: str, uses: Sequence[str] = (), *, rough: bool = False) -> bool:
         """Add a statement if NumPy can do it on values that stay in bounds."""
-        trial = {name: value for name, value in self.scope.items()}
+        trial = dict(self.scope)
         before = {n: np.array(v) for n, v in self.names.items() if isinstance(v, np.ndarray)}
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -208,21 +223,35 @@ class _Writer:
         self.lines.append(line)
         target = line.split(" ")[0].split("[")[0]
         for name, value in trial.items():
-            if name.startswith(("v", "a", "t", "n")) and isinstance(value, np.ndarray | np.generic | int | float) and name != "np":
+            if (
+                name.startswith(("v", "a", "t", "n"))
+                and isinstance(value, np.ndarray | np.generic | int | float)
+                and name != "np"
+            ):
                 self.names[name] = value
                 self.scope[name] = value
         if rough or any(u in self.rough for u in uses):
             self.rough.add(target)
             shared = self.names.get(target)
             for name, value in self.names.items():
-                if isinstance(value, np.ndarray) and isinstance(shared, np.ndarray) and np.may_share_memory(value, shared):
+                if (
+                    isinstance(value, np.ndarray)
+                    and isinstance(shared, np.ndarray)
+                    and np.may_share_memory(value, shared)
+                ):
                     self.rough.add(name)
         return True
 
     def _bounded(self, value: Any) -> bool:
-        if value.dtype.kind not in "fiub" or value.dtype.name in ("float16", "longdouble") or value.size > 4000:
+        if (
+            value.dtype.kind not in "fiub"
+            or value.dtype.name in ("float16", "longdouble")
+            or value.size > 4000
+        ):
             return False
-        return not (self.rough and value.dtype.kind == "f" and value.size and not bool(np.all(np.abs(value) < 1e3)))
+        return not (
+            self.rough and value.dtype.kind == "f" and value.size and not bool(np.all(np.abs(value) < 1e3))
+        )
 
     def new(self) -> str:
         self.count += 1
@@ -244,7 +273,8 @@ class _Writer:
             elif kind == 3:
                 parts.append(f"{self.number(0, 2)}:{-self.number(1, 2)}")
             elif kind == 4:
-                parts.append(f"{self.pick(['', str(self.number(-4, 6))])}:{self.pick(['', str(self.number(-4, 6))])}:{self.pick([1, 2, -1, -2])}")
+                ends = [self.pick(["", str(self.number(-4, 6))]) for _ in range(2)]
+                parts.append(f"{ends[0]}:{ends[1]}:{self.pick([1, 2, -1, -2])}")
             elif kind == 5:
                 parts.append("1:")
             elif kind == 6:
@@ -273,9 +303,27 @@ class _Writer:
 
     def statement(self) -> None:
         makers = [
-            self.binary, self.binary, self.unary, self.select, self.view, self.view, self.write, self.write, self.write,
-            self.augment, self.augment, self.overlap, self.move, self.move, self.reduce, self.create, self.convert,
-            self.helper, self.loop, self.size, self.compare,
+            self.binary,
+            self.binary,
+            self.unary,
+            self.select,
+            self.view,
+            self.view,
+            self.write,
+            self.write,
+            self.write,
+            self.augment,
+            self.augment,
+            self.overlap,
+            self.move,
+            self.move,
+            self.reduce,
+            self.create,
+            self.convert,
+            self.helper,
+            self.loop,
+            self.size,
+            self.compare,
         ]
         self.pick(makers)()
 
@@ -287,12 +335,18 @@ class _Writer:
             op = self.pick(["//", "%"])
         line = f"{self.new()} = {a} {op} {b}" if self.number(0, 3) else f"{self.new()} = {b} {op} {a}"
         if self.number(0, 5) == 0:
-            function = self.pick(["xp.maximum", "np.minimum", "xp.add", "np.multiply", "np.hypot", "xp.atan2", "np.copysign"])
+            function = self.pick(
+                ["xp.maximum", "np.minimum", "xp.add", "np.multiply", "np.hypot", "xp.atan2", "np.copysign"]
+            )
             if self.exact and function in ("np.hypot", "xp.atan2"):
                 function = "np.subtract"
             if {a, *used} & self.rough and function == "np.copysign":
                 function = "np.add"
-            self.run(f"v{self.count} = {function}({a}, {b})", [a, *used], rough=function in ("np.hypot", "xp.atan2"))
+            self.run(
+                f"v{self.count} = {function}({a}, {b})",
+                [a, *used],
+                rough=function in ("np.hypot", "xp.atan2"),
+            )
             return
         self.run(line, [a, *used])
 
@@ -308,11 +362,40 @@ class _Writer:
 
     def unary(self) -> None:
         a = self.any_array()
-        exact = ["-{0}", "abs({0})", "np.abs({0})", "xp.square({0})", "{0}**2", "np.sqrt(abs({0}))", "xp.sqrt({0} * {0})", "+{0}"]
-        steps = ["np.floor({0})", "xp.ceil({0})", "xp.trunc({0})", "np.sign({0})", "xp.round({0})", "np.isnan({0})", "xp.isfinite({0})",
-                 "xp.signbit({0} * 1.0)", "np.clip({0}, 0, 1)"]
-        smooth = ["np.sin({0})", "xp.cos({0})", "np.tanh({0})", "xp.atan({0})", "xp.exp(-abs({0}))", "np.log1p(abs({0}))", "xp.expm1(-abs({0}))",
-                  "(abs({0}) + 1)**0.3", "({0})**3", "np.cbrt({0} + 3)", "xp.logaddexp({0}, {0})"]
+        exact = [
+            "-{0}",
+            "abs({0})",
+            "np.abs({0})",
+            "xp.square({0})",
+            "{0}**2",
+            "np.sqrt(abs({0}))",
+            "xp.sqrt({0} * {0})",
+            "+{0}",
+        ]
+        steps = [
+            "np.floor({0})",
+            "xp.ceil({0})",
+            "xp.trunc({0})",
+            "np.sign({0})",
+            "xp.round({0})",
+            "np.isnan({0})",
+            "xp.isfinite({0})",
+            "xp.signbit({0} * 1.0)",
+            "np.clip({0}, 0, 1)",
+        ]
+        smooth = [
+            "np.sin({0})",
+            "xp.cos({0})",
+            "np.tanh({0})",
+            "xp.atan({0})",
+            "xp.exp(-abs({0}))",
+            "np.log1p(abs({0}))",
+            "xp.expm1(-abs({0}))",
+            "(abs({0}) + 1)**0.3",
+            "({0})**3",
+            "np.cbrt({0} + 3)",
+            "xp.logaddexp({0}, {0})",
+        ]
         if self.number(0, 4) == 0 and a not in self.rough:
             self.run(f"{self.new()} = {self.pick(steps).format(a)}", [a])
         elif not self.exact and self.number(0, 1):
@@ -393,14 +476,24 @@ class _Writer:
 
     def overlap(self) -> None:
         """Write to what the same statement reads elsewhere."""
-        a = self.any_array(lambda v: isinstance(v, np.ndarray) and v.flags.writeable and v.ndim and v.shape[0] > 1)
+        a = self.any_array(
+            lambda v: isinstance(v, np.ndarray) and v.flags.writeable and v.ndim and v.shape[0] > 1
+        )
         if not isinstance(self.names[a], np.ndarray) or not self.names[a].ndim:
             return
         k = self.number(1, 3)
         texts = [
-            "{0}[1:] = {0}[:-1]", "{0}[:-1] += {0}[1:]", "{0}[...] = {0}[::-1]", "{0}[:{1}] += np.flip({0}[:{1}], axis=0)",
-            "{0}[1:-1] = {0}[2:] + {0}[:-2]", "{0}[::2] = {0}[::-1][::2]", "{0}[...] = {0}.T", "{0}[1:-1] -= {0}[2:] * {0}[:-2]",
-            "{0}[0], {0}[-1] = {0}[-1], {0}[0]", "{0} += {0}[0]", "{0} += xp.roll({0}, 1, axis=0)",
+            "{0}[1:] = {0}[:-1]",
+            "{0}[:-1] += {0}[1:]",
+            "{0}[...] = {0}[::-1]",
+            "{0}[:{1}] += np.flip({0}[:{1}], axis=0)",
+            "{0}[1:-1] = {0}[2:] + {0}[:-2]",
+            "{0}[::2] = {0}[::-1][::2]",
+            "{0}[...] = {0}.T",
+            "{0}[1:-1] -= {0}[2:] * {0}[:-2]",
+            "{0}[0], {0}[-1] = {0}[-1], {0}[0]",
+            "{0} += {0}[0]",
+            "{0} += xp.roll({0}, 1, axis=0)",
         ]
         self.run(self.pick(texts).format(a, k), [a])
 
@@ -414,20 +507,45 @@ class _Writer:
         if kind == 0 and n:
             text = f"xp.roll({a}, {self.number(-7, 7)}, axis={axis})"
         elif kind == 1 and n:
-            text = self.pick([f"np.roll({a}, {self.number(-3, 3)})", f"np.roll({a}, (1, {self.number(-3, 3)}), axis=({axis}, {n - 1}))"])
+            text = self.pick(
+                [
+                    f"np.roll({a}, {self.number(-3, 3)})",
+                    f"np.roll({a}, (1, {self.number(-3, 3)}), axis=({axis}, {n - 1}))",
+                ]
+            )
         elif kind in (2, 3):
-            b = self.any_array(lambda v: v.ndim == n and n > 0 and v.shape[:axis] + v.shape[axis + 1 :] == x.shape[:axis] + x.shape[axis + 1 :])
+            b = self.any_array(
+                lambda v: (
+                    v.ndim == n
+                    and n > 0
+                    and v.shape[:axis] + v.shape[axis + 1 :] == x.shape[:axis] + x.shape[axis + 1 :]
+                )
+            )
             used.append(b)
-            text = self.pick([f"xp.concat([{a}, {b}], axis={axis})", f"np.concatenate(({a}, {b}, {a}), axis={axis})"])
+            text = self.pick(
+                [f"xp.concat([{a}, {b}], axis={axis})", f"np.concatenate(({a}, {b}, {a}), axis={axis})"]
+            )
         elif kind == 4:
             b = self.any_array(lambda v: v.shape == x.shape)
             used.append(b)
             text = f"xp.stack([{a}, {b}], axis={self.number(0, n)})"
         elif kind == 5:
             shapes = _factorings(int(np.size(x)))
-            text = f"xp.reshape({a} + 0, {self.pick(shapes)})" if self.number(0, 1) else f"xp.reshape({a}, {self.pick(shapes)}, copy=True)"
+            text = (
+                f"xp.reshape({a} + 0, {self.pick(shapes)})"
+                if self.number(0, 1)
+                else f"xp.reshape({a}, {self.pick(shapes)}, copy=True)"
+            )
         elif kind == 6:
-            text = self.pick([f"{a}.flatten()", f"np.copy({a})", f"{a}.copy()", f"np.pad({a}, 1)", f"np.diff({a}, axis={axis})"])
+            text = self.pick(
+                [
+                    f"{a}.flatten()",
+                    f"np.copy({a})",
+                    f"{a}.copy()",
+                    f"np.pad({a}, 1)",
+                    f"np.diff({a}, axis={axis})",
+                ]
+            )
         else:
             text = f"np.broadcast_to({a}, {(self.number(1, 3), *np.shape(x))})"
         self.run(f"{self.new()} = {text}", used)
@@ -439,7 +557,9 @@ class _Writer:
         axis = self.pick([None, *range(n)] + ([tuple(range(n))] if n else []))
         keep = self.pick(["", ", keepdims=True"])
         if x.dtype.kind == "f":
-            kinds = [] if self.exact else ["xp.sum", "np.mean", "xp.max", "np.min", "xp.std", "np.var", "xp.prod"]
+            kinds = (
+                [] if self.exact else ["xp.sum", "np.mean", "xp.max", "np.min", "xp.std", "np.var", "xp.prod"]
+            )
         else:
             kinds = ["xp.sum", "np.max", "xp.min", "np.prod"] + ([] if self.exact else ["xp.mean", "np.std"])
         if a not in self.rough:
@@ -447,7 +567,11 @@ class _Writer:
         if kinds:
             kind = self.pick(kinds)
             rough = x.dtype.kind == "f" or kind[3:] in ("mean", "std", "var")
-            self.run(f"{self.new()} = {kind}({a}, axis={axis}{keep})", [a], rough=rough and kind[3:] not in ("any", "all"))
+            self.run(
+                f"{self.new()} = {kind}({a}, axis={axis}{keep})",
+                [a],
+                rough=rough and kind[3:] not in ("any", "all"),
+            )
 
     def create(self) -> None:
         a = self.any_array()
@@ -455,11 +579,23 @@ class _Writer:
         size = f"{a}.shape[{self.number(0, n - 1)}]" if n else str(self.number(1, 4))
         dtype = self.pick(["", ", dtype=xp.float32", ", dtype=xp.float64", ", dtype=xp.int64"])
         fill = self.scalars[0] if self.scalars else 2
-        text = self.pick([
-            f"xp.zeros_like({a})", f"np.ones_like({a})", f"np.full_like({a}, 3)", f"xp.zeros({a}.shape{dtype})", f"xp.ones(({size}, 2){dtype})",
-            f"xp.full(({size},), {fill})", f"xp.arange({size})", f"xp.arange(1, {size} + 2) * 0.5", f"xp.linspace(0, 1, {size})",
-            f"xp.linspace(-1, 2, 2 * {size} + 1)[1:]", f"xp.arange({size}, 0, -1)", f"xp.arange(0.5, 4.0, 0.7{dtype})", f"xp.eye({size})",
-        ])
+        text = self.pick(
+            [
+                f"xp.zeros_like({a})",
+                f"np.ones_like({a})",
+                f"np.full_like({a}, 3)",
+                f"xp.zeros({a}.shape{dtype})",
+                f"xp.ones(({size}, 2){dtype})",
+                f"xp.full(({size},), {fill})",
+                f"xp.arange({size})",
+                f"xp.arange(1, {size} + 2) * 0.5",
+                f"xp.linspace(0, 1, {size})",
+                f"xp.linspace(-1, 2, 2 * {size} + 1)[1:]",
+                f"xp.arange({size}, 0, -1)",
+                f"xp.arange(0.5, 4.0, 0.7{dtype})",
+                f"xp.eye({size})",
+            ]
+        )
         if dtype.endswith("int64") and "0.7" in text:
             return
         self.run(f"{self.new()} = {text}", [])
@@ -472,7 +608,9 @@ class _Writer:
             return
         targets = FLOATS if x.dtype.kind == "f" else (*FLOATS, "int32", "int64", "uint8")
         dtype = self.pick(targets)
-        self.run(f"{self.new()} = {self.pick([f'xp.astype({a}, xp.{dtype})', f'{a}.astype(np.{dtype})'])}", [a])
+        self.run(
+            f"{self.new()} = {self.pick([f'xp.astype({a}, xp.{dtype})', f'{a}.astype(np.{dtype})'])}", [a]
+        )
 
     def helper(self) -> None:
         a = self.any_array(lambda v: v.ndim > 0)
@@ -485,7 +623,9 @@ class _Writer:
 
     def size(self) -> None:
         a = self.any_array()
-        b = self.pick([f"{a}.size", f"(1.0 / ({a}.size + 1))", f"{a}.ndim", *(f"({s} * {s})" for s in self.scalars)])
+        b = self.pick(
+            [f"{a}.size", f"(1.0 / ({a}.size + 1))", f"{a}.ndim", *(f"({s} * {s})" for s in self.scalars)]
+        )
         self.run(f"{self.new()} = {a} * {b}", [a])
 
 
@@ -505,7 +645,12 @@ def _factorings(size: int) -> list[Any]:
 
 
 @st.composite
-def programs(draw: Callable[[st.SearchStrategy[Any]], Any], exact_only: bool = False, statements: int = 10, aliased: bool = True) -> Program:
+def programs(
+    draw: Callable[[st.SearchStrategy[Any]], Any],
+    exact_only: bool = False,
+    statements: int = 10,
+    aliased: bool = True,
+) -> Program:
     """Draw a random kernel.
 
     Parameters
@@ -532,14 +677,15 @@ def programs(draw: Callable[[st.SearchStrategy[Any]], Any], exact_only: bool = F
             other = tuple(draw(st.lists(st.integers(0, 6), min_size=0, max_size=3)))
             arguments.append(Arg(f"a{k}", writer.pick(DTYPES), other, writer.pick(LAYOUTS)))
         else:
-            cut = tuple(writer.pick([n, n, n, 1]) for n in shape[writer.number(0, len(shape)) if kind == 3 else 0 :])
+            cut = tuple(
+                writer.pick([n, n, n, 1]) for n in shape[writer.number(0, len(shape)) if kind == 3 else 0 :]
+            )
             arguments.append(Arg(f"a{k}", writer.pick(DTYPES), cut, writer.pick(LAYOUTS)))
     for name, dtype in (("t", "float"), ("n", "int")):
         if writer.number(0, 1):
             arguments.append(Arg(name, dtype))
             writer.scalars.append(name)
     empty = Program((), tuple(arguments), exact_only)
-    writer.scope = {}
     exec(PREAMBLE, writer.scope)
     for argument, value in zip(arguments, empty.make_args(np.random.default_rng(0)), strict=True):
         writer.names[argument.name] = writer.scope[argument.name] = value
@@ -549,43 +695,60 @@ def programs(draw: Callable[[st.SearchStrategy[Any]], Any], exact_only: bool = F
     results = [str(writer.pick(list(writer.names))) for _ in range(writer.number(1, 4))]
     if writer.count and f"v{writer.count}" in writer.names:
         results.append(f"v{writer.count}")
-    last = writer.pick([", ".join(results) + ",", f"[{', '.join(results)}]", f"{{'x': {results[0]}, 'rest': ({', '.join(results)},)}}", results[-1]])
+    last = writer.pick(
+        [
+            ", ".join(results) + ",",
+            f"[{', '.join(results)}]",
+            f"{{'x': {results[0]}, 'rest': ({', '.join(results)},)}}",
+            results[-1],
+        ]
+    )
     return Program((*writer.lines, f"return {last}"), tuple(arguments), exact_only)
 
 
-def same(expected: Any, found: Any, exact: bool, where: str = "result") -> None:
-    """Raise AssertionError unless two results agree: structure, types, dtypes, shapes, and values.
+def same(
+    expected: Any, found: Any, tolerance: tuple[float, float] | None = None, where: str = "result"
+) -> None:
+    """Raise AssertionError unless two results agree: structure, types, dtypes, shapes and values.
 
-    Values agree bit for bit if `exact` (any NaN is as good as another), else within a tolerance that
-    covers another order of summation and other last bits of transcendental functions.
+    Values agree bit for bit without a tolerance (any NaN is as good as another), else within that
+    relative and absolute difference, which covers another order of summation and other last bits of
+    transcendental functions.
     """
     if isinstance(expected, dict):
-        assert type(found) is dict and list(found) == list(expected), f"{where}: {found!r}, expected {expected!r}"
+        assert type(found) is dict, f"{where}: {found!r}, expected {expected!r}"
+        assert list(found) == list(expected), f"{where}: {found!r}, expected {expected!r}"
         for key in expected:
-            same(expected[key], found[key], exact, f"{where}[{key!r}]")
+            same(expected[key], found[key], tolerance, f"{where}[{key!r}]")
     elif isinstance(expected, tuple | list):
-        assert type(found) is type(expected) and len(found) == len(expected), f"{where}: {found!r}, expected {expected!r}"
+        assert type(found) is type(expected), f"{where}: {found!r}, expected {expected!r}"
+        assert len(found) == len(expected), f"{where}: {found!r}, expected {expected!r}"
         for k, (a, b) in enumerate(zip(expected, found, strict=True)):
-            same(a, b, exact, f"{where}[{k}]")
+            same(a, b, tolerance, f"{where}[{k}]")
     elif isinstance(expected, np.ndarray | np.generic):
-        assert isinstance(found, np.ndarray) == isinstance(expected, np.ndarray), f"{where}: {type(found)}, expected {type(expected)}"
+        kinds = f"{where}: {type(found)}, expected {type(expected)}"
+        assert isinstance(found, np.ndarray) == isinstance(expected, np.ndarray), kinds
         assert found.dtype == expected.dtype, f"{where}: {found.dtype}, expected {expected.dtype}"
         assert found.shape == expected.shape, f"{where}: shape {found.shape}, expected {expected.shape}"
-        assert agree(np.asarray(expected), np.asarray(found), exact), f"{where}:\n{found!r}\nexpected\n{expected!r}"
+        values = np.asarray(expected), np.asarray(found)
+        assert agree(*values, tolerance), f"{where}:\n{found!r}\nexpected\n{expected!r}"
     else:
         assert type(found) is type(expected), f"{where}: {found!r}, expected {expected!r}"
-        assert found == expected or (found != found and expected != expected), f"{where}: {found!r}, expected {expected!r}"
+        both_nan = found != found and expected != expected
+        assert found == expected or both_nan, f"{where}: {found!r}, expected {expected!r}"
 
 
-def agree(expected: np.ndarray[Any, Any], found: np.ndarray[Any, Any], exact: bool) -> bool:
+def agree(
+    expected: np.ndarray[Any, Any], found: np.ndarray[Any, Any], tolerance: tuple[float, float] | None = None
+) -> bool:
     """Whether two arrays of one shape and dtype agree, as `same` says."""
-    if expected.dtype.kind != "f":
+    if expected.dtype.kind not in "fc":
         return bool(np.array_equal(expected, found))
     nans = np.isnan(expected)
     if not np.array_equal(nans, np.isnan(found)):
         return False
-    if exact:
-        return bool(np.array_equal(expected[~nans], found[~nans]) and np.array_equal(np.signbit(expected[~nans]), np.signbit(found[~nans])))
-    # intermediate values are below 1e3 wherever last bits may differ
-    relative, absolute = (1e-3, 1e-2) if expected.dtype == np.float32 else (1e-8, 1e-8)
-    return bool(np.allclose(found, expected, rtol=relative, atol=absolute, equal_nan=True))
+    if tolerance is not None:
+        return bool(np.allclose(found, expected, rtol=tolerance[0], atol=tolerance[1], equal_nan=True))
+    a, b = expected[~nans], found[~nans]
+    parts = [(a.real, b.real), (a.imag, b.imag)] if expected.dtype.kind == "c" else [(a, b)]
+    return all(np.array_equal(x, y) and np.array_equal(np.signbit(x), np.signbit(y)) for x, y in parts)

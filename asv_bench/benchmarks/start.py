@@ -39,7 +39,7 @@ def run(script: str, cache: str) -> float:
     file = Path(cache, "script.py")
     file.write_text(script, encoding="utf-8")
     env = os.environ | {"XP_CACHE_DIR": str(Path(cache, "cache")), "XP_BACKEND": "numba"}
-    ran = subprocess.run([sys.executable, file], env=env, capture_output=True, text=True, check=True)
+    ran = subprocess.run([sys.executable, file], env=env, stdout=subprocess.PIPE, text=True, check=True)
     return float(ran.stdout)
 
 

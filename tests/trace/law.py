@@ -48,7 +48,11 @@ def leaves_of(values: Sequence[Any]) -> tuple[list[Leaf], list[Any], list[Any]]:
         else:
             leaves.append(StaticLeaf(value))
     leaves += [ArrayLeaf(base.dtype.name, base.shape) for base in found.bases]
-    numbers = [v.item() if isinstance(v, np.generic) else v for v in values if isinstance(v, np.generic) or type(v) in (int, float, complex)]
+    numbers = [
+        v.item() if isinstance(v, np.generic) else v
+        for v in values
+        if isinstance(v, np.generic) or type(v) in (int, float, complex)
+    ]
     return leaves, [*arrays, *found.bases], numbers
 
 
@@ -56,7 +60,12 @@ def trace_call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Trace
     """Trace `function` for these arguments."""
     flat, tree = flatten((args, kwargs))
     leaves, _, _ = leaves_of(flat)
-    return trace(function, leaves, lambda objects: tree.unflatten(objects[: tree.size]), getattr(function, "__name__", "kernel"))
+    return trace(
+        function,
+        leaves,
+        lambda objects: tree.unflatten(objects[: tree.size]),
+        getattr(function, "__name__", "kernel"),
+    )
 
 
 def run(traced: Traced, *args: Any, **kwargs: Any) -> Any:
@@ -87,7 +96,9 @@ def run(traced: Traced, *args: Any, **kwargs: Any) -> Any:
 def _view(base: Any, leaf: ArgumentView, sizes: Any) -> Any:
     strides = [base.strides[axis] * step for axis, (_, step, _) in enumerate(leaf.box)]
     counts = [size.value(sizes) for _, _, size in leaf.box]
-    start = tuple(slice(b[0].value(sizes), None) if c else slice(0, 0) for b, c in zip(leaf.box, counts, strict=True))
+    start = tuple(
+        slice(b[0].value(sizes), None) if c else slice(0, 0) for b, c in zip(leaf.box, counts, strict=True)
+    )
     return np.lib.stride_tricks.as_strided(
         base[start],
         [1 if axis is None else counts[axis] for axis in leaf.axes],
@@ -95,7 +106,11 @@ def _view(base: Any, leaf: ArgumentView, sizes: Any) -> Any:
     )
 
 
-def holds(function: Callable[..., Any], make: Callable[[], Sequence[Any]], *, exact: bool = True) -> Traced:
+def holds(
+    function: Callable[..., Any],
+    make: Callable[[], Sequence[Any]],
+    tolerance: tuple[float, float] | None = None,
+) -> Traced:
     """Check the law for ``function(*make())``: results and what became of the arguments."""
     eager, traced_args = make(), make()
     with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -106,6 +121,6 @@ def holds(function: Callable[..., Any], make: Callable[[], Sequence[Any]], *, ex
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         found = run(traced, *traced_args)
-    same(expected, found, exact)
-    same(list(eager), list(traced_args), exact, "arguments")
+    same(expected, found, tolerance)
+    same(list(eager), list(traced_args), tolerance, "arguments")
     return traced

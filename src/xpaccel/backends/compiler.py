@@ -9,10 +9,11 @@ comes here only for what is not in the cache.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import llvmlite.binding as llvm
+import numba
 from numba.core import codegen, compiler, descriptors, target_extension, types, typing
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.cpu import CPUContext, CPUTargetOptions
@@ -21,6 +22,7 @@ from numba.core.typing import cmathdecl, mathdecl
 from numba.cpython import builtins, cmathimpl, mathimpl, numbers, rangeobj  # noqa: F401  (for what they register)
 
 from xpaccel.backends import loader
+from xpaccel.codegen import scalar
 
 _NAME = "xpaccel"
 _ARGUMENTS = (types.CPointer(types.int64), types.CPointer(types.float64), types.int64, types.int64)
@@ -72,6 +74,7 @@ def _lower(function: Callable[..., None], entry: str) -> Any:
     flags.no_compile = flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
     flags.release_gil, flags.error_model = True, "numpy"
     result = compiler.compile_extra(known, context, function, _ARGUMENTS, types.void, flags, {})
+    result.library.finalize()  # links what it calls
     module = result.library._final_module
     module.link_in(llvm.parse_assembly(_WRAPPER.format(inner=result.fndesc.llvm_func_name, entry=entry)))
     for value in (*module.functions, *module.global_variables):
@@ -124,6 +127,10 @@ class _Context(CPUContext):
         self.install_registry(cmathimpl.registry)
         self.install_registry(mathimpl.registry)
 
+    def refresh(self) -> None:
+        super().refresh()
+        self.install_registry(scalar.operators)  # last, so that they replace Numba's
+
     def post_lowering(self, mod: Any, library: Any) -> None:
         """Link nothing: Numba's run-time counts references, of which nests have none."""
 
@@ -150,3 +157,4 @@ class _Dispatcher(CPUDispatcher):
 
 target_extension.target_registry[_NAME] = _Target
 target_extension.dispatcher_registry[_Target] = _Dispatcher
+target_extension.jit_registry[_Target] = partial(numba.jit, _target=_NAME)

@@ -11,6 +11,7 @@ from typing import Any
 import llvmlite.binding as llvm
 
 from xpaccel.backends.base import Function
+from xpaccel.codegen import vector
 
 _Prototype = ctypes.CFUNCTYPE(None, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_int64, ctypes.c_int64)
 _serial = itertools.count()
@@ -42,6 +43,7 @@ def _linker() -> Any:
 
 def load_function(image: bytes, entry: str) -> Function:
     """Load an object file and return its function `entry`."""
+    vector.make_loadable()
     with _lock:
         builder = llvm.JITLibraryBuilder().add_object_img(image).add_current_process().export_symbol(entry)
         library = builder.link(_linker(), f"xpaccel-{next(_serial)}")

@@ -114,7 +114,7 @@ def _surroundings() -> tuple[str, ...]:
     versions = [f"{name} {metadata.version(name)}" for name in ("llvmlite", "numba")]
     here = Path(__file__).parent
     ours = hashlib.sha256(b"".join(Path(here, name).read_bytes() for name in _COMPILED_BY)).hexdigest()
-    return (*versions, ours, platform.python_version(), *loader.host(), str(vector.WIDTH), vector.library())
+    return (*versions, ours, platform.python_version(), *loader.host(), str(vector.width()), vector.library())
 
 
 @cache

@@ -9,11 +9,14 @@ are vectorised; what is longer is written as Python below and compiled with the 
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 from numba.core import types
+from numba.core.compiler import Flags
+from numba.core.imputils import Registry
 from numba.extending import intrinsic
 
 from xpaccel.codegen import vector
@@ -22,6 +25,9 @@ from xpaccel.ops import OPS
 inf, nan = math.inf, math.nan
 
 __all__ = ["cast", "inf", "nan", "select"]
+
+#: What infix operators on complex numbers are here: NumPy's formulas, where Numba has Python's.
+operators = Registry("xpaccel operators")
 
 _LIBM = {op.libm: op.arity for op in OPS.values() if op.libm}
 
@@ -74,9 +80,14 @@ def _llvm(builder: Any, name: str, *args: Any) -> Any:
     return builder.call(function, args)
 
 
-def _compiled(context: Any, builder: Any, python: Callable[..., Any], kind: Any, *args: Any, returns: Any = None) -> Any:
+def _compiled(context: Any, builder: Any, python: Callable[..., Any], kind: Any, *args: Any) -> Any:
     """Compile a Python function of this module for `kind` and call it."""
-    return context.compile_internal(builder, python, (returns or kind)(*[kind] * len(args)), args)
+    flags = Flags()
+    flags.error_model = "numpy"  # a division by zero is a number, not an exception
+    signature = kind(*[kind] * len(args))
+    compiled = context.compile_subroutine(builder, python, signature, flags=flags)
+    context.add_linking_libs([compiled.library])
+    return context.call_internal(builder, compiled.fndesc, signature, args)
 
 
 def _is_integer(kind: Any) -> bool:
@@ -190,11 +201,18 @@ def _select(context: Any, builder: Any, kind: Any, condition: Any, yes: Any, no:
 # -- arithmetic -------------------------------------------------------------------------------------------
 
 
-@_function(2)
-def divide(context: Any, builder: Any, kind: Any, x: Any, y: Any) -> Any:
-    if isinstance(kind, types.Complex):
-        return _compiled(context, builder, _complex_divide, kind, x, y)
-    return builder.fdiv(x, y)
+@operators.lower(operator.mul, types.Complex, types.Complex)
+def _multiply(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    kind = signature.return_type
+    (a, b), (c, d) = (_parts(context, builder, kind, arg) for arg in args)
+    real = builder.fsub(builder.fmul(a, c), builder.fmul(b, d))
+    imag = builder.fadd(builder.fmul(a, d), builder.fmul(b, c))
+    return _complex(context, builder, kind, real, imag)
+
+
+@operators.lower(operator.truediv, types.Complex, types.Complex)
+def _divide(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    return _compiled(context, builder, _complex_divide, signature.return_type, *args)
 
 
 @_function(1)
@@ -207,7 +225,7 @@ def reciprocal(context: Any, builder: Any, kind: Any, x: Any) -> Any:
 @_function(2)
 def floor_divide(context: Any, builder: Any, kind: Any, x: Any, y: Any) -> Any:
     if not _is_integer(kind):
-        return _compiled(context, builder, _float_floor_divide, kind, x, y)
+        return _float_divmod(builder, x, y)[0]
     safe, usable = _divisor(builder, kind, x, y)
     if not kind.signed:
         return builder.select(usable, builder.udiv(x, safe), y)
@@ -219,13 +237,33 @@ def floor_divide(context: Any, builder: Any, kind: Any, x: Any, y: Any) -> Any:
 @_function(2)
 def remainder(context: Any, builder: Any, kind: Any, x: Any, y: Any) -> Any:
     if not _is_integer(kind):
-        return _compiled(context, builder, _float_remainder, kind, x, y)
+        return _float_divmod(builder, x, y)[1]
     safe, usable = _divisor(builder, kind, x, y)
     if not kind.signed:
         return builder.select(usable, builder.urem(x, safe), y)
     rest = builder.srem(x, safe)
     more = builder.select(_rounds_down(builder, rest, safe), safe, safe.type(0))
     return builder.select(usable, builder.add(rest, more), y)
+
+
+def _float_divmod(builder: Any, x: Any, y: Any) -> tuple[Any, Any]:
+    """Return floor(x / y) and x modulo y, as NumPy's npy_divmod finds them."""
+    zero, one, half = x.type(0), x.type(1), x.type(0.5)
+    truncated, ratio = _call_libm(builder, "fmod", [x, y]), builder.fdiv(x, y)
+    signs = builder.xor(builder.fcmp_ordered("<", y, zero), builder.fcmp_ordered("<", truncated, zero))
+    whole = builder.fcmp_ordered("==", truncated, zero)
+    adjust = builder.and_(signs, builder.not_(whole))
+    quotient = builder.fdiv(builder.fsub(x, truncated), y)
+    quotient = builder.select(adjust, builder.fsub(quotient, one), quotient)
+    floor = _llvm(builder, "llvm.floor", quotient)
+    above = builder.fcmp_ordered(">", builder.fsub(quotient, floor), half)
+    floor = builder.select(above, builder.fadd(floor, one), floor)
+    nothing = builder.fcmp_ordered("==", quotient, zero)
+    floor = builder.select(nothing, _llvm(builder, "llvm.copysign", zero, ratio), floor)
+    rest = builder.select(whole, _llvm(builder, "llvm.copysign", zero, y), truncated)
+    rest = builder.select(adjust, builder.fadd(truncated, y), rest)
+    by_zero = builder.fcmp_ordered("==", y, zero)
+    return builder.select(by_zero, ratio, floor), builder.select(by_zero, truncated, rest)
 
 
 def _divisor(builder: Any, kind: Any, x: Any, y: Any) -> tuple[Any, Any]:
@@ -253,14 +291,15 @@ def power(context: Any, builder: Any, kind: Any, x: Any, y: Any) -> Any:
     if isinstance(kind, types.Complex):
         return _compiled(context, builder, _complex_power, kind, x, y)
     if _is_integer(kind):
-        return _compiled(context, builder, _integer_power, kind, x, y)
+        wide = [_cast(context, builder, value, kind, types.int64) for value in (x, y)]
+        return _cast(context, builder, _compiled(context, builder, _integer_power, types.int64, *wide), types.int64, kind)
     return vector.call(builder, "pow", [x, y])
 
 
 @_function(1, _real)
 def absolute(context: Any, builder: Any, kind: Any, x: Any) -> Any:
     if isinstance(kind, types.Complex):
-        return _call_libm(builder, "hypot", _parts(context, builder, kind, x))
+        return vector.call(builder, "hypot", _parts(context, builder, kind, x))
     if isinstance(kind, types.Float):
         return _llvm(builder, "llvm.fabs", x)
     if not kind.signed:
@@ -463,15 +502,150 @@ def logaddexp(context: Any, builder: Any, kind: Any, x: Any, y: Any) -> Any:
 # -- what is compiled as Python; the formulas are NumPy's --------------------------------------------------
 
 
-def _float_floor_divide(x, y):  # type: ignore[no-untyped-def]
-    zero = x - x
-    rest = math.fmod(x, y)
-    quotient = (x - rest) / y
-    if rest != 0 and (y < 0) != (rest < 0):
-        quotient -= 1
-    if y == 0:
-        return x / y
-    if quotient == 0:
-        return copysign(zero, x / y)
-    whole = floor(quotient)
-    return whole + 1 if quotient - whole > 0.5 else whole
+@intrinsic
+def _like(typing: Any, number: Any, x: Any) -> Any:
+    """``_like(number, x)``: a literal in the dtype of `x`, so that it widens nothing."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _cast(context, builder, args[0], signature.args[0], signature.return_type)
+
+    return x(number, x), emit
+
+
+@intrinsic
+def _join(typing: Any, real: Any, imag: Any) -> Any:
+    """``_join(real, imag)``: the complex number of these parts, no wider than they are."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _complex(context, builder, signature.return_type, *args)
+
+    return (types.complex64 if real == types.float32 else types.complex128)(real, imag), emit
+
+
+@intrinsic
+def _cpow(typing: Any, x: Any, y: Any) -> Any:
+    """``_cpow(x, y)``: libm's complex power."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _complex_libm(context, builder, "cpow", signature.return_type, *args)
+
+    return x(x, y), emit
+
+
+def _integer_power(x: Any, y: Any) -> Any:
+    """Multiply modulo 2^64, which is right modulo every smaller power of two; `y` counts as unsigned."""
+    result = 1
+    while y != 0:
+        if y & 1:
+            result *= x
+        x *= x
+        y = (y >> 1) & 0x7FFF_FFFF_FFFF_FFFF
+    return result
+
+
+def _complex_divide(x: Any, y: Any) -> Any:
+    a = x.real
+    b = x.imag
+    c = y.real
+    d = y.imag
+    if absolute(c) >= absolute(d):
+        if c == 0 and d == 0:
+            return _join(a / absolute(c), b / absolute(c))
+        ratio = d / c
+        scale = _like(1.0, c) / (c + d * ratio)
+        return _join((a + b * ratio) * scale, (b - a * ratio) * scale)
+    ratio = c / d
+    scale = _like(1.0, c) / (d + c * ratio)
+    return _join((a * ratio + b) * scale, (b * ratio - a) * scale)
+
+
+def _complex_reciprocal(x: Any) -> Any:
+    a = x.real
+    b = x.imag
+    if absolute(b) <= absolute(a):
+        ratio = b / a
+        scale = a + b * ratio
+        return _join(_like(1.0, a) / scale, -ratio / scale)
+    ratio = a / b
+    scale = a * ratio + b
+    return _join(ratio / scale, _like(-1.0, a) / scale)
+
+
+def _complex_sign(x: Any) -> Any:
+    a = x.real
+    b = x.imag
+    size = absolute(x)
+    zero = _like(0.0, a)
+    if isnan(size) or (isinf(a) and isinf(b)):
+        return _join(_like(nan, a), _like(nan, a))
+    if size == 0:
+        return _join(zero, zero)
+    if isinf(a):
+        return _join(sign(a), zero)
+    if isinf(b):
+        return _join(zero, sign(b))
+    return _join(a / size, b / size)
+
+
+def _complex_power(x: Any, y: Any) -> Any:
+    a = x.real
+    b = x.imag
+    c = y.real
+    d = y.imag
+    one = _join(_like(1.0, a), _like(0.0, a))
+    if c == 0 and d == 0:
+        return one
+    if c == 1 and d == 0:
+        return x
+    if a == 0 and b == 0:
+        rest = _like(0.0 if c > 0 else nan, a)
+        return _join(rest, rest)
+    if d == 0 and c == floor(c) and absolute(c) < 100:
+        count = cast(absolute(c), types.int64)
+        result = one
+        while count != 0:
+            if count & 1:
+                result = result * x
+            x = x * x
+            count >>= 1
+        if c < 0:
+            result = one / result
+        return result
+    return _cpow(x, y)
+
+
+def _complex_log2(x: Any) -> Any:
+    y = log(x)
+    return _join(y.real * _like(1 / math.log(2), y.real), y.imag * _like(1 / math.log(2), y.real))
+
+
+def _complex_log10(x: Any) -> Any:
+    y = log(x)
+    return _join(y.real * _like(1 / math.log(10), y.real), y.imag * _like(1 / math.log(10), y.real))
+
+
+def _complex_log1p(x: Any) -> Any:
+    a = x.real + _like(1.0, x.real)
+    return _join(log(hypot(a, x.imag)), atan2(x.imag, a))
+
+
+def _complex_expm1(x: Any) -> Any:
+    half = sin(x.imag / _like(2.0, x.imag))
+    part = expm1(x.real) * cos(x.imag)
+    return _join(part - _like(2.0, half) * half * half, exp(x.real) * sin(x.imag))
+
+
+def _logaddexp(x: Any, y: Any) -> Any:
+    difference = x - y
+    larger = select(difference > 0, x, y)
+    added = larger + log1p(exp(-absolute(difference)))
+    return select(x == y, x + _like(_LN2, x), added)
+
+
+_LN2 = math.log(2)
+_COMPLEX_BY_HAND = {
+    "log2": _complex_log2,
+    "log10": _complex_log10,
+    "log1p": _complex_log1p,
+    "expm1": _complex_expm1,
+}

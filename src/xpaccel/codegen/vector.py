@@ -95,9 +95,9 @@ def call(builder: Any, name: str, args: Sequence[Any]) -> Any:
     vector = symbol(name, itemsize, len(args))
     if vector is None:
         function = _declare(builder.module, kind, _libm(name, itemsize), len(args))
-        return _pure(builder.call(function, args))
+        return pure(builder.call(function, args))
     function, variants = _functions(builder.module, kind, vector, len(args), width() // itemsize)
-    result = _pure(builder.call(function, args))
+    result = pure(builder.call(function, args))
     set.add(result.attributes, f'"vector-function-abi-variant"="{variants}"')
     return result
 
@@ -160,11 +160,11 @@ def _libm(name: str, itemsize: int) -> str:
 def _declare(module: Any, kind: Any, name: str, arity: int) -> Any:
     found = module.globals.get(name)
     if found is None:
-        found = _pure(ir.Function(module, ir.FunctionType(kind, [kind] * arity), name))
+        found = pure(ir.Function(module, ir.FunctionType(kind, [kind] * arity), name))
     return found
 
 
-def _pure(thing: Any) -> Any:
+def pure(thing: Any) -> Any:
     """Mark a function or call as one that only computes; llvmlite knows fewer attributes than LLVM."""
     for attribute in _PURE:
         set.add(thing.attributes, attribute)

@@ -94,11 +94,11 @@ class Builder:
     def make(self, op: str, inputs: Sequence[Node], params: Sequence[Any], dtype: str, shape: Iterable[AffineLike]) -> Node:
         """Return the node with these fields. Prefer the methods below, which check them."""
         inputs, params = tuple(inputs), tuple(params)
-        shape = tuple(map(Affine.of, shape))
-        key = (op, inputs, params, dtype, shape)
+        sizes = tuple(map(Affine.of, shape))
+        key = (op, inputs, params, dtype, sizes)
         node = self._nodes.get(key)
         if node is None:
-            node = Node(op, inputs, params, dtype, shape, len(self._nodes), self.line)
+            node = Node(op, inputs, params, dtype, sizes, len(self._nodes), self.line)
             self._nodes[key] = node
         return node
 

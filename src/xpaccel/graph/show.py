@@ -22,7 +22,14 @@ def show(graph: Graph) -> str:
         A line for each node in order, then the outputs, the writes and the guards.
     """
     names = {node: f"%{position}" for position, node in enumerate(graph.nodes())}
-    rows = [(f"{names[node]} = {_text(node, names)}", f"{node.dtype}[{', '.join(map(str, node.shape))}]", node.line) for node in names]
+    rows = [
+        (
+            f"{names[node]} = {_text(node, names)}",
+            f"{node.dtype}[{', '.join(map(str, node.shape))}]",
+            node.line,
+        )
+        for node in names
+    ]
     left = max((len(row[0]) for row in rows), default=0)
     middle = max((len(row[1]) for row in rows), default=0)
     lines = [f"{text:<{left}}  {kind:<{middle}}  {line}".rstrip() for text, kind, line in rows]

@@ -177,7 +177,7 @@ def capture(function: Callable[..., Any]) -> Captured:
         if isinstance(value, dict | list | tuple):
             if len(value) > MANY_ITEMS:
                 raise trace_error(
-                    f"the kernel uses {key!r}, a {type(value).__name__} of {len(value)} items from outside of it",
+                    f"the kernel uses {key!r}, a {type(value).__name__} of {len(value)} items, from outside",
                     "Pass what it needs as arguments.",
                 )
             lengths.append(Length(value, len(value)))
@@ -229,7 +229,9 @@ def _is_fixed(value: Any) -> bool:
     """Whether a value belongs to a library whose content does not change."""
     if isinstance(value, types.ModuleType):
         return value.__name__.partition(".")[0] in _FIXED
-    if isinstance(value, types.BuiltinFunctionType | np.ufunc | np.dtype | types.GetSetDescriptorType | property):
+    if isinstance(
+        value, types.BuiltinFunctionType | np.ufunc | np.dtype | types.GetSetDescriptorType | property
+    ):
         return True
     module = getattr(value, "__module__", None)
     is_code = isinstance(value, types.FunctionType | type)

@@ -42,7 +42,9 @@ def filled(session: Session, value: Any, dtype: str, shape: Shape) -> Tracer:
     return fresh(session, value_for(session, value, dtype, shape))
 
 
-def full(shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", *, device: Any = None, like: Any = None) -> Tracer:
+def full(
+    shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", *, device: Any = None, like: Any = None
+) -> Tracer:
     """Return an array of `shape`, every element `fill_value`."""
     session = current()
     check_device(device)
@@ -51,7 +53,9 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", *, de
 
 
 def _maker(value: int) -> Callable[..., Tracer]:
-    def make(shape: Any, dtype: Any = None, order: str = "C", *, device: Any = None, like: Any = None) -> Tracer:
+    def make(
+        shape: Any, dtype: Any = None, order: str = "C", *, device: Any = None, like: Any = None
+    ) -> Tracer:
         session = current()
         check_device(device)
         chosen = checked_dtype(np.float64 if dtype is None else dtype)
@@ -61,7 +65,15 @@ def _maker(value: int) -> Callable[..., Tracer]:
 
 
 def full_like(
-    x: Any, /, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, *, device: Any = None
+    x: Any,
+    /,
+    fill_value: Any,
+    dtype: Any = None,
+    order: str = "K",
+    subok: bool = True,
+    shape: Any = None,
+    *,
+    device: Any = None,
 ) -> Tracer:
     """Return an array like `x`, every element `fill_value`."""
     session = current()
@@ -73,14 +85,30 @@ def full_like(
 
 def _maker_like(value: int) -> Callable[..., Tracer]:
     def make(
-        x: Any, /, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, *, device: Any = None
+        x: Any,
+        /,
+        dtype: Any = None,
+        order: str = "K",
+        subok: bool = True,
+        shape: Any = None,
+        *,
+        device: Any = None,
     ) -> Tracer:
         return full_like(x, value, dtype, order, subok, shape, device=device)
 
     return make
 
 
-def asarray(obj: Any, /, dtype: Any = None, order: Any = None, *, device: Any = None, copy: bool | None = None, like: Any = None) -> Tracer:
+def asarray(
+    obj: Any,
+    /,
+    dtype: Any = None,
+    order: Any = None,
+    *,
+    device: Any = None,
+    copy: bool | None = None,
+    like: Any = None,
+) -> Tracer:
     """Return `obj` as an array: itself where it is one, as NumPy does, unless a copy is asked for."""
     session = current()
     check_device(device)
@@ -98,6 +126,7 @@ def asarray(obj: Any, /, dtype: Any = None, order: Any = None, *, device: Any = 
             raise ValueError("Unable to avoid copy while creating an array as requested.")
         result: Tracer = FUNCTIONS["astype"](obj, name)
         return Tracer(session, result._view)
+    assert isinstance(obj, Tracer)
     if copy or obj._scalar:
         return fresh(session, obj._read())
     return obj
@@ -122,15 +151,14 @@ def arange(
     name = checked_dtype(dtype) if dtype is not None else checked_dtype(result_type(kinds))
     count = _arange_length(session, start, stop, step)
     if dtype_kind(name) not in "iuf":
-        raise trace_error(f"arange of dtype {name} is not supported in a kernel", "Make it of integers and convert it.")
+        raise trace_error(
+            f"arange of dtype {name} is not supported in a kernel", "Make it of integers and convert it."
+        )
     if count == ZERO:
         return fresh(session, session.builder.astype(session.builder.iota(ZERO), name))
     index = iota(session, count, name)
-    if dtype_kind(name) in "iu":
-        # NumPy converts the first two elements, and goes on by their difference
-        first, second = _number(session, start, name), _number(session, start + step, name)
-    else:
-        first, second = _number(session, start, name), _number(session, start + step, name)
+    # NumPy converts the first two elements, and goes on by their difference
+    first, second = _number(session, start, name), _number(session, start + step, name)
     make = session.builder.elementwise
     delta = make("subtract", second, first)
     shape = (count,)
@@ -197,21 +225,33 @@ def _arange_length(session: Session, start: Any, stop: Any, step: Any) -> Affine
 
 
 def linspace(
-    start: Any, stop: Any, /, num: Any = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0,
-    *, device: Any = None,
+    start: Any,
+    stop: Any,
+    /,
+    num: Any = 50,
+    endpoint: bool = True,
+    retstep: bool = False,
+    dtype: Any = None,
+    axis: int = 0,
+    *,
+    device: Any = None,
 ) -> Tracer:
     """Return `num` evenly spaced numbers from `start` to `stop`, by NumPy's formula."""
     session = current()
     check_device(device)
     if retstep or axis != 0:
-        raise trace_error("linspace with retstep or axis is not supported in a kernel", "Compute the step yourself.")
+        raise trace_error(
+            "linspace with retstep or axis is not supported in a kernel", "Compute the step yourself."
+        )
     size = as_affine(num)
     if session.guards.less(size, 0):
         raise ValueError(f"Number of samples, {session.guards.hint(size)}, must be non-negative.")
     size = settle(session.guards, size)
     ends = [operand(session, value) for value in (start, stop)]
     if any(o.shape for o in ends):
-        raise trace_error("linspace between arrays is not supported in a kernel", "Combine xp.arange with the arrays.")
+        raise trace_error(
+            "linspace between arrays is not supported in a kernel", "Combine xp.arange with the arrays."
+        )
     computed = checked_dtype(result_type((*(o.kind for o in ends), float)))
     target = computed if dtype is None else checked_dtype(dtype)
     first, last = (o.cast(session, computed) for o in ends)
@@ -220,8 +260,10 @@ def linspace(
     def spread(node: Node) -> Node:
         return match_shape(session, node, shape)
 
-    count = session.builder.scalar(ScalarExpr.size(size - 1 if endpoint else size), computed) if size.terms else (
-        session.builder.const(float(size.const - bool(endpoint)), computed)
+    count = (
+        session.builder.scalar(ScalarExpr.size(size - 1 if endpoint else size), computed)
+        if size.terms
+        else (session.builder.const(float(size.const - bool(endpoint)), computed))
     )
     index = iota(session, size, computed)
     delta = make("subtract", last, first)
@@ -237,8 +279,10 @@ def linspace(
     values = make("add", values, spread(first))
     if endpoint and (size.terms or size.const > 1):
         position = iota(session, size, "int64")
-        end = session.builder.scalar(ScalarExpr.size(size - 1), "int64") if size.terms else (
-            session.builder.const(size.const - 1, "int64")
+        end = (
+            session.builder.scalar(ScalarExpr.size(size - 1), "int64")
+            if size.terms
+            else (session.builder.const(size.const - 1, "int64"))
         )
         values = make("where", make("equal", position, spread(end)), spread(last), values)
     if dtype_kind(target) in "iu":
@@ -246,7 +290,17 @@ def linspace(
     return fresh(session, session.builder.astype(values, target))
 
 
-def eye(n_rows: Any, n_cols: Any = None, /, k: Any = 0, dtype: Any = None, order: str = "C", *, device: Any = None, like: Any = None) -> Tracer:
+def eye(
+    n_rows: Any,
+    n_cols: Any = None,
+    /,
+    k: Any = 0,
+    dtype: Any = None,
+    order: str = "C",
+    *,
+    device: Any = None,
+    like: Any = None,
+) -> Tracer:
     """Return ones on diagonal `k`, zeros elsewhere."""
     session = current()
     check_device(device)
@@ -280,7 +334,9 @@ def _triangle(name: str) -> Callable[..., Tracer]:
     return function
 
 
-def meshgrid(*arrays: Any, indexing: str = "xy", sparse: bool = False, copy: bool = True) -> tuple[Tracer, ...]:
+def meshgrid(
+    *arrays: Any, indexing: str = "xy", sparse: bool = False, copy: bool = True
+) -> tuple[Tracer, ...]:
     """Return coordinate arrays of one-dimensional `arrays`."""
     session = current()
     if indexing not in ("xy", "ij"):

@@ -16,7 +16,16 @@ from xpaccel.trace.promote import result_type
 from xpaccel.trace.reshape import reshaped_shape
 from xpaccel.trace.scalar import as_affine
 from xpaccel.trace.session import Session, checked_dtype, current
-from xpaccel.trace.sizes import ONE, ZERO, broadcast_shapes, common, hints, normalize_axes, normalize_axis, settle
+from xpaccel.trace.sizes import (
+    ONE,
+    ZERO,
+    broadcast_shapes,
+    common,
+    hints,
+    normalize_axes,
+    normalize_axis,
+    settle,
+)
 from xpaccel.trace.source import trace_error
 from xpaccel.trace.tracer import FUNCTIONS, Tracer, fresh
 from xpaccel.trace.view import View
@@ -33,7 +42,9 @@ def _tracer(x: Any) -> Tracer:
 def transpose(x: Any, /, axes: Any = None) -> Tracer:
     """Return the view of `x` with its axes permuted, reversed by default."""
     x = _tracer(x)
-    order = tuple(range(x.ndim))[::-1] if axes is None else normalize_axes(axes, x.ndim, name="axis in transpose")
+    order = (
+        tuple(range(x.ndim))[::-1] if axes is None else normalize_axes(axes, x.ndim, name="axis in transpose")
+    )
     if len(order) != x.ndim:
         raise ValueError("axes don't match array")
     return _viewed(x, x._view.transpose(order))
@@ -92,7 +103,11 @@ def squeeze(x: Any, /, axis: Any = None) -> Tracer:
     """Return the view of `x` without the given axes, of size 1 (all such axes by default)."""
     x = _tracer(x)
     shape = x._view.shape
-    axes = tuple(k for k, size in enumerate(shape) if size == ONE) if axis is None else normalize_axes(axis, x.ndim)
+    axes = (
+        tuple(k for k, size in enumerate(shape) if size == ONE)
+        if axis is None
+        else normalize_axes(axis, x.ndim)
+    )
     if any(shape[k] != ONE for k in axes):
         raise ValueError("cannot select an axis to squeeze out which has size not equal to one")
     return _viewed(x, x._view.transpose([k for k in range(x.ndim) if k not in axes]))
@@ -117,8 +132,8 @@ def broadcast_to(x: Any, /, shape: Any, subok: bool = False) -> Tracer:
     if both is None or any(common(session.guards, a, b) is None for a, b in zip(both, target, strict=True)):
         given, wanted = hints(session.guards, x._view.shape), hints(session.guards, target)
         raise ValueError(
-            f"operands could not be broadcast together with remapped shapes [original->remapped]: {given} and "
-            f"requested shape {wanted}"
+            "operands could not be broadcast together with remapped shapes [original->remapped]: "
+            f"{given} and requested shape {wanted}"
         )
     return Tracer(session, x._view.broadcast(target))
 
@@ -136,7 +151,9 @@ def reshape(x: Any, /, shape: Any = None, order: Any = "C", *, copy: bool | None
     session = current()
     x = _tracer(x)
     if order not in ("C", None):
-        raise trace_error(f"reshape in order {order!r} is not supported in a kernel", "Transpose, reshape, transpose.")
+        raise trace_error(
+            f"reshape in order {order!r} is not supported in a kernel", "Transpose, reshape, transpose."
+        )
     source = x._view.shape
     target = reshaped_shape(session.guards, source, shape)
     view = _by_ones(session, x._view, target)
@@ -234,14 +251,18 @@ def _flat_target(session: Session, x: Tracer, flat: Tracer) -> Shape:
     return tuple(Affine(session.guards.specialise(size)) for size in x._view.shape)
 
 
-def concat(arrays: Any, /, axis: Any = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind") -> Tracer:
+def concat(
+    arrays: Any, /, axis: Any = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind"
+) -> Tracer:
     """Return `arrays` one after the other along `axis` (each flattened, where it is None)."""
     session = current()
     tracers = [_tracer(x) for x in arrays]
     if not tracers:
         raise ValueError("need at least one array to concatenate")
     if out is not None or casting != "same_kind":
-        raise trace_error("concat with out= or casting= is not supported in a kernel", "Assign the result instead.")
+        raise trace_error(
+            "concat with out= or casting= is not supported in a kernel", "Assign the result instead."
+        )
     if axis is None:
         tracers, axis = [flatten(x) for x in tracers], 0
     name = checked_dtype(dtype) if dtype is not None else result_type(tuple(x.dtype.name for x in tracers))
@@ -249,7 +270,9 @@ def concat(arrays: Any, /, axis: Any = 0, out: Any = None, *, dtype: Any = None,
     if tracers[0].ndim == 0:
         raise ValueError("zero-dimensional arrays cannot be concatenated")
     if any(x.ndim != tracers[0].ndim for x in tracers):
-        raise ValueError("all the input array dimensions except for the concatenation axis must match exactly")
+        raise ValueError(
+            "all the input array dimensions except for the concatenation axis must match exactly"
+        )
     place = normalize_axis(axis, tracers[0].ndim)
     nodes = [session.builder.astype(x._read(), name) for x in tracers]
     return fresh(session, joined(session, nodes, place))
@@ -266,9 +289,9 @@ def joined(session: Session, nodes: Sequence[Node], axis: int) -> Node:
             both = common(guards, shape[k], size)
             if both is None:
                 raise ValueError(
-                    "all the input array dimensions except for the concatenation axis must match exactly, but along "
-                    f"dimension {k}, the array at index 0 has size {guards.hint(shape[k])} and another "
-                    f"{guards.hint(size)}"
+                    "all the input array dimensions except for the concatenation axis must match exactly, "
+                    f"but along dimension {k}, the array at index 0 has size {guards.hint(shape[k])} "
+                    f"and another {guards.hint(size)}"
                 )
             shape[k] = both
     parts = []
@@ -285,7 +308,9 @@ def joined(session: Session, nodes: Sequence[Node], axis: int) -> Node:
     return session.builder.concat(parts, axis)
 
 
-def stack(arrays: Any, /, axis: Any = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind") -> Tracer:
+def stack(
+    arrays: Any, /, axis: Any = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind"
+) -> Tracer:
     """Return `arrays` of one shape in sequence along a new axis."""
     tracers = [_tracer(x) for x in arrays]
     if not tracers:
@@ -293,7 +318,9 @@ def stack(arrays: Any, /, axis: Any = 0, out: Any = None, *, dtype: Any = None, 
     guards = current().guards
     for x in tracers[1:]:
         first, other = tracers[0]._view.shape, x._view.shape
-        if len(first) != len(other) or any(common(guards, a, b) is None for a, b in zip(first, other, strict=True)):
+        if len(first) != len(other) or any(
+            common(guards, a, b) is None for a, b in zip(first, other, strict=True)
+        ):
             raise ValueError("all input arrays must have the same shape")
     place = normalize_axis(axis, tracers[0].ndim + 1)
     return concat([expand_dims(x, place) for x in tracers], place, out, dtype=dtype, casting=casting)
@@ -336,17 +363,29 @@ def unstack(x: Any, /, *, axis: Any = 0) -> tuple[Tracer, ...]:
 
 
 def astype(
-    x: Any, dtype: Any, order: Any = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True, *, device: Any = None
+    x: Any,
+    dtype: Any,
+    order: Any = "K",
+    casting: str = "unsafe",
+    subok: bool = True,
+    copy: bool = True,
+    *,
+    device: Any = None,
 ) -> Tracer:
-    """Return `x` converted to `dtype`, as NumPy converts; a new array, unless ``copy=False`` and it has it."""
+    """Return `x` converted to `dtype`; a new array, unless ``copy=False`` and it has that dtype."""
     session = current()
     check_device(device)
     x = _tracer(x)
     name = checked_dtype(dtype)
     if not np.can_cast(x.dtype, name, casting):  # type: ignore[arg-type]
-        raise TypeError(f"Cannot cast array data from {x.dtype!r} to {np.dtype(name)!r} according to the rule {casting!r}")
+        raise TypeError(
+            f"Cannot cast array data from {x.dtype!r} to {np.dtype(name)!r} according to the rule {casting!r}"
+        )
     if dtype_kind(x.dtype.name) == "c" and dtype_kind(name) != "c":
-        raise trace_error(f"converting {x.dtype.name} to {name} drops the imaginary part", "Take xp.real(x) first.")
+        raise trace_error(
+            f"converting {x.dtype.name} to {name} drops the imaginary part", "Take xp.real(x) first."
+        )
+    assert isinstance(x, Tracer)
     if name == x.dtype.name and not copy:
         return x
     return fresh(session, session.builder.astype(x._read(), name), scalar=x._scalar)
@@ -390,12 +429,12 @@ def diff(x: Any, /, n: int = 1, axis: Any = -1, prepend: Any = None, append: Any
         raise ValueError(f"order must be non-negative but got {n!r}")
     place = normalize_axis(axis, x.ndim)
     parts = [x]
-    for extra, at in ((prepend, 0), (append, len(parts))):
+    for extra, at_start in ((prepend, True), (append, False)):
         if extra is not None:
             part = _tracer(extra)
             if part.ndim == 0:
                 part = broadcast_to(part, (*x.shape[:place], 1, *x.shape[place + 1 :]))
-            parts.insert(0 if at == 0 else len(parts), part)
+            parts.insert(0 if at_start else len(parts), part)
     if len(parts) > 1:
         x = concat(parts, place)
     before, after = [slice(None)] * x.ndim, [slice(None)] * x.ndim
@@ -403,19 +442,23 @@ def diff(x: Any, /, n: int = 1, axis: Any = -1, prepend: Any = None, append: Any
     name = "not_equal" if x.dtype == np.bool else "subtract"
     for _ in range(n):
         x = FUNCTIONS[name](x[tuple(after)], x[tuple(before)])
-    return x
+    result: Tracer = x
+    return result
 
 
 def pad(x: Any, /, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0) -> Tracer:
-    """Return `x` with `pad_width` elements added at each end: a constant, the edge's, or the opposite side's."""
+    """Return `x` with elements added at the ends: a constant, the edge's, or the opposite side's."""
     session = current()
     x = _tracer(x)
     if mode not in ("constant", "edge", "wrap"):
         raise trace_error(
-            f"pad with mode {mode!r} is not supported in a kernel", "Supported are constant, edge and wrap; or concat slices."
+            f"pad with mode {mode!r} is not supported in a kernel",
+            "Supported are constant, edge and wrap; or concat slices.",
         )
     if isinstance(pad_width, dict):
-        raise trace_error("pad with a dictionary is not supported in a kernel", "Give ((before, after), ...).")
+        raise trace_error(
+            "pad with a dictionary is not supported in a kernel", "Give ((before, after), ...)."
+        )
     widths = np.broadcast_to(np.asarray(pad_width), (x.ndim, 2)).tolist()
     values = np.broadcast_to(np.asarray(constant_values), (x.ndim, 2)).tolist() if mode == "constant" else []
     for axis in range(x.ndim):
@@ -428,7 +471,9 @@ def pad(x: Any, /, pad_width: Any, mode: str = "constant", *, constant_values: A
 
         size = x._view.shape[axis]
         if mode == "wrap" and not session.guards.at_least(size, max(before, after)):
-            raise trace_error("pad with mode 'wrap' by more than the array's size is not supported", "Pad in steps.")
+            raise trace_error(
+                "pad with mode 'wrap' by more than the array's size is not supported", "Pad in steps."
+            )
         if mode == "edge" and not session.guards.at_least(size, 1) and (before or after):
             raise ValueError(f"can't extend empty axis {axis} using modes other than 'constant' or 'empty'")
         parts = [x]
@@ -464,11 +509,14 @@ def tile(x: Any, repetitions: Any, /) -> Tracer:
 def repeat(x: Any, repeats: Any, /, *, axis: Any = None) -> Tracer:
     """Return `x` with each element `repeats` times along `axis` (flattened, by default)."""
     if not isinstance(repeats, int):
-        raise trace_error("repeat by an array of counts is not supported in a kernel", "Repeat by one Python int.")
+        raise trace_error(
+            "repeat by an array of counts is not supported in a kernel", "Repeat by one Python int."
+        )
     x = _tracer(x)
     if axis is None:
         x, axis = flatten(x), 0
     place = normalize_axis(axis, x.ndim)
+    assert isinstance(x, Tracer)
     shape = x.shape
     wide = broadcast_to(expand_dims(x, place + 1), (*shape[: place + 1], repeats, *shape[place + 1 :]))
     return reshape(wide, (*shape[:place], shape[place] * repeats, *shape[place + 1 :]), copy=True)

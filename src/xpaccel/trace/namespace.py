@@ -23,14 +23,15 @@ from xpaccel.trace.tracer import FUNCTIONS, Tracer
 _INSTEAD = {
     "matmul": "Write small products as sums of elementwise ones; call large ones outside of the kernel.",
     "cumulative_sum": "Call it outside of the kernel.",
-    "nonzero": "Its size is known only when the kernel runs: choose element by element with xp.where(mask, a, b).",
+    "nonzero": "Its size is known only when the kernel runs: choose with xp.where(mask, a, b).",
     "sort": "Call it outside of the kernel.",
     "take": "Use slices, xp.roll or xp.where, or call it outside of the kernel.",
 }
 _UNKNOWN = (
-    "matmul tensordot vecdot dot cumulative_sum cumulative_prod cumsum cumprod argmax argmin argsort sort searchsorted "
-    "nonzero take take_along_axis unique_all unique_counts unique_inverse unique_values isin diagonal trace from_dlpack "
-    "fft linalg random einsum gradient interp convolve to_device"
+    "matmul tensordot vecdot dot cumulative_sum cumulative_prod cumsum cumprod argmax argmin argsort "
+    "sort searchsorted nonzero take take_along_axis unique_all unique_counts unique_inverse "
+    "unique_values isin diagonal trace from_dlpack fft linalg random einsum gradient interp convolve "
+    "to_device"
 )
 
 
@@ -61,7 +62,9 @@ def unknown(name: str) -> Callable[..., Any]:
     """Return a function that says that kernels do not know it."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        raise trace_error(f"{name} is not supported in a kernel yet", _INSTEAD.get(name, "Call it outside of the kernel."))
+        raise trace_error(
+            f"{name} is not supported in a kernel yet", _INSTEAD.get(name, "Call it outside of the kernel.")
+        )
 
     call.__name__ = name
     return call
@@ -138,7 +141,7 @@ class Namespace:
     newaxis = None
 
     #: The names of `FUNCTIONS` that are not functions of a namespace.
-    _inner = ("in_place", "write_out", "fill")
+    _inner = ("in_place", "power_operator", "write_out", "fill")
 
     def __array_namespace_info__(self) -> _Info:
         """Return what this namespace offers."""
@@ -171,7 +174,9 @@ class Namespace:
         return found
 
     def __dir__(self) -> list[str]:
-        return sorted({*object.__dir__(self), *DTYPES, *(n for n in FUNCTIONS if " " not in n and n not in self._inner)})
+        return sorted(
+            {*object.__dir__(self), *DTYPES, *(n for n in FUNCTIONS if " " not in n and n not in self._inner)}
+        )
 
     def __repr__(self) -> str:
         return "<the array namespace of a traced kernel>"

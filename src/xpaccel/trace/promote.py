@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -89,7 +89,13 @@ def operand(session: Session, value: Any) -> Operand:
         dtype = checked_dtype(value.dtype)
         return Operand(dtype, session.builder.const(value.item(), dtype))
     if isinstance(value, int | float | complex):  # a subclass, an IntEnum for one: its number is meant
-        plain = int(value) if isinstance(value, int) else float(value) if isinstance(value, float) else complex(value)
+        plain = (
+            int(value)
+            if isinstance(value, int)
+            else float(value)
+            if isinstance(value, float)
+            else complex(value)
+        )
         return Operand(type(plain), None, ScalarExpr.const(plain), plain)
     if isinstance(value, np.ndarray):
         return _captured(session, value)
@@ -133,7 +139,7 @@ def default_dtype(kind: Kind) -> str:
     return kind if isinstance(kind, str) else _DEFAULT[kind]
 
 
-@lru_cache(maxsize=None)
+@cache
 def resolve(name: str, kinds: tuple[Kind, ...]) -> tuple[str, ...]:
     """Return the dtypes in which NumPy's ufunc of operation `name` computes, the result's last.
 
@@ -148,7 +154,7 @@ def resolve(name: str, kinds: tuple[Kind, ...]) -> tuple[str, ...]:
     return tuple(dtype.name for dtype in found)
 
 
-@lru_cache(maxsize=None)
+@cache
 def result_type(kinds: tuple[Kind, ...]) -> str:
     """Return the dtype to which NumPy promotes operands of these kinds."""
     samples: dict[Any, Any] = {int: 0, float: 0.0, complex: 0j}

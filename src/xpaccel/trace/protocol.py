@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -48,7 +48,7 @@ _REDUCE = {
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def numpy_names() -> dict[str, str]:
     """Return NumPy's name of every function here, with the name in `FUNCTIONS`."""
     names = {name: name for name in FUNCTIONS if " " not in name and hasattr(np, name)}
@@ -59,7 +59,7 @@ def numpy_names() -> dict[str, str]:
     return names
 
 
-@lru_cache(maxsize=None)
+@cache
 def _functions() -> dict[Any, str]:
     """Return the name in `FUNCTIONS` of each NumPy function."""
     return {getattr(np, numpy_name): name for numpy_name, name in numpy_names().items()}
@@ -68,7 +68,7 @@ def _functions() -> dict[Any, str]:
 def _unknown(name: str) -> Exception:
     return trace_error(
         f"np.{name} is not known in a kernel",
-        "Call it outside of the kernel, or write it with functions that kernels know (docs: supported functions).",
+        "Call it outside of the kernel, or write it with functions that kernels know.",
     )
 
 
@@ -86,10 +86,15 @@ def array_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: 
         raise _unknown(ufunc.__name__)
     if method != "__call__":
         raise trace_error(
-            f"np.{ufunc.__name__}.{method} is not known in a kernel", f"Write it with np.{ufunc.__name__} and slices."
+            f"np.{ufunc.__name__}.{method} is not known in a kernel",
+            f"Write it with np.{ufunc.__name__} and slices.",
         )
     for option, value in options.items():
-        if (option == "where" and value is True) or (option == "dtype" and value is None) or option in ("subok", "order"):
+        if (
+            (option == "where" and value is True)
+            or (option == "dtype" and value is None)
+            or option in ("subok", "order")
+        ):
             continue
         raise trace_error(
             f"np.{ufunc.__name__} with {option}= is not supported in a kernel",
@@ -124,7 +129,9 @@ def _clip_arguments(
     a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: Any = None, max: Any = None
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     if out is not None:
-        raise trace_error("np.clip with out= is not supported in a kernel", "Assign the result: x[...] = np.clip(x, a, b).")
+        raise trace_error(
+            "np.clip with out= is not supported in a kernel", "Assign the result: x[...] = np.clip(x, a, b)."
+        )
     return (a, a_min if min is None else min, a_max if max is None else max), {}
 
 
@@ -163,7 +170,9 @@ def table() -> dict[str, Callable[..., Any]]:
         "shape": shape,
         "ndim": lambda x: x.ndim if isinstance(x, Tracer) else 0,
         "size": size,
-        "iscomplexobj": lambda x: x.dtype.kind == "c" if isinstance(x, Tracer) else isinstance(x._value, complex),
+        "iscomplexobj": lambda x: (
+            x.dtype.kind == "c" if isinstance(x, Tracer) else isinstance(x._value, complex)
+        ),
         "flipud": matrix_flip(0),
         "fliplr": matrix_flip(1),
     }

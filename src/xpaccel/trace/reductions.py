@@ -29,7 +29,9 @@ def _prepare(x: Any, axis: Any, options: dict[str, Any]) -> tuple[Session, Node,
         )
     session = current()
     node = (x if isinstance(x, Tracer) else asarray(x))._read()
-    axes = tuple(range(node.ndim)) if axis is None else normalize_axes(axis, node.ndim, name="axis in reduction")
+    axes = (
+        tuple(range(node.ndim)) if axis is None else normalize_axes(axis, node.ndim, name="axis in reduction")
+    )
     return session, node, axes
 
 
@@ -46,7 +48,9 @@ def _finish(session: Session, node: Node, out: Any, name: str) -> Tracer:
     if out is None:
         return result
     if not isinstance(out, Tracer):
-        raise trace_error(f"{name} was given out= that is not a traced array", "Leave it out and use the result.")
+        raise trace_error(
+            f"{name} was given out= that is not a traced array", "Leave it out and use the result."
+        )
     write_out(result, out, name)
     return out
 
@@ -58,12 +62,20 @@ def _wide(dtype: str) -> str:
 
 def _accumulate(kind: str) -> Callable[..., Tracer]:
     def function(
-        x: Any, /, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, **options: Any
+        x: Any,
+        /,
+        axis: Any = None,
+        dtype: Any = None,
+        out: Any = None,
+        keepdims: bool = False,
+        **options: Any,
     ) -> Tracer:
         session, node, axes = _prepare(x, axis, options)
         name = checked_dtype(dtype) if dtype is not None else _wide(node.dtype)
         if dtype_kind(node.dtype) == "c" and dtype_kind(name) != "c":
-            raise trace_error(f"{kind} of {node.dtype} as {name} drops the imaginary part", "Take xp.real(x) first.")
+            raise trace_error(
+                f"{kind} of {node.dtype} as {name} drops the imaginary part", "Take xp.real(x) first."
+            )
         used = {"sum": "any", "prod": "all"}[kind] if name == "bool" else kind
         node = session.builder.astype(node, name)
         return _finish(session, _reduced(session, used, node, axes, bool(keepdims)), out, kind)
@@ -73,13 +85,19 @@ def _accumulate(kind: str) -> Callable[..., Tracer]:
 
 
 def _extreme(kind: str) -> Callable[..., Tracer]:
-    def function(x: Any, /, axis: Any = None, out: Any = None, keepdims: bool = False, **options: Any) -> Tracer:
+    def function(
+        x: Any, /, axis: Any = None, out: Any = None, keepdims: bool = False, **options: Any
+    ) -> Tracer:
         session, node, axes = _prepare(x, axis, options)
         if dtype_kind(node.dtype) == "c":
-            raise trace_error(f"{kind} of complex arrays is not supported", "Take xp.abs(x) or xp.real(x) first.")
+            raise trace_error(
+                f"{kind} of complex arrays is not supported", "Take xp.abs(x) or xp.real(x) first."
+            )
         guards = session.guards
         empty = [guards.equal(node.shape[k], 0) for k in axes]
-        if any(empty) and not any(guards.equal(size, 0) for k, size in enumerate(node.shape) if k not in axes):
+        if any(empty) and not any(
+            guards.equal(size, 0) for k, size in enumerate(node.shape) if k not in axes
+        ):
             raise ValueError(f"zero-size array to reduction operation {kind}imum which has no identity")
         used = {"max": "any", "min": "all"}[kind] if node.dtype == "bool" else kind
         return _finish(session, _reduced(session, used, node, axes, bool(keepdims)), out, kind)
@@ -89,7 +107,9 @@ def _extreme(kind: str) -> Callable[..., Tracer]:
 
 
 def _logical(kind: str) -> Callable[..., Tracer]:
-    def function(x: Any, /, axis: Any = None, out: Any = None, keepdims: bool = False, **options: Any) -> Tracer:
+    def function(
+        x: Any, /, axis: Any = None, out: Any = None, keepdims: bool = False, **options: Any
+    ) -> Tracer:
         session, node, axes = _prepare(x, axis, options)
         node = session.builder.astype(node, "bool")
         return _finish(session, _reduced(session, kind, node, axes, bool(keepdims)), out, kind)
@@ -119,12 +139,16 @@ def _mean_dtype(node: Node, dtype: Any) -> str:
     if dtype is not None:
         name = checked_dtype(dtype)
         if dtype_kind(name) not in "fc" or (dtype_kind(node.dtype) == "c" and dtype_kind(name) != "c"):
-            raise trace_error(f"a mean of {node.dtype} in dtype {name} is not supported in a kernel", "Convert the result.")
+            raise trace_error(
+                f"a mean of {node.dtype} in dtype {name} is not supported in a kernel", "Convert the result."
+            )
         return name
     return "float64" if dtype_kind(node.dtype) in "biu" else node.dtype
 
 
-def mean(x: Any, /, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, **options: Any) -> Tracer:
+def mean(
+    x: Any, /, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, **options: Any
+) -> Tracer:
     """Return the mean over `axis`."""
     session, node, axes = _prepare(x, axis, options)
     name = _mean_dtype(node, dtype)
@@ -141,7 +165,9 @@ def _variance(
     centre = _divided(session, _reduced(session, "sum", builder.astype(node, name), axes, True), count)
     common = name if dtype is None else _wider(node.dtype, name)
     spread = builder.elementwise(
-        "subtract", builder.astype(node, common), match_shape(session, builder.astype(centre, common), node.shape)
+        "subtract",
+        builder.astype(node, common),
+        match_shape(session, builder.astype(centre, common), node.shape),
     )
     if dtype_kind(common) == "c":
         real, imag = builder.elementwise("real", spread), builder.elementwise("imag", spread)
@@ -176,8 +202,16 @@ def _reduced_count(session: Session, count: Any, correction: Any) -> Any:
 
 def _deviation(name: str) -> Callable[..., Tracer]:
     def function(
-        x: Any, /, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = None, keepdims: bool = False,
-        *, correction: Any = None, **options: Any,
+        x: Any,
+        /,
+        axis: Any = None,
+        dtype: Any = None,
+        out: Any = None,
+        ddof: Any = None,
+        keepdims: bool = False,
+        *,
+        correction: Any = None,
+        **options: Any,
     ) -> Tracer:
         session, node, axes = _prepare(x, axis, options)
         if ddof is not None and correction is not None:
@@ -213,5 +247,3 @@ def table() -> dict[str, Callable[..., Any]]:
         "std": _deviation("std"),
         "count_nonzero": count_nonzero,
     }
-
-

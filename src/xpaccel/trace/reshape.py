@@ -35,7 +35,9 @@ def reshaped_shape(guards: Guards, source: Shape, shape: Any) -> Shape:
         if guards.hint(size) < 0:
             if guards.specialise(size) != -1 or None in wanted:
                 raise ValueError(
-                    "can only specify one unknown dimension" if None in wanted else "negative dimensions are not allowed"
+                    "can only specify one unknown dimension"
+                    if None in wanted
+                    else "negative dimensions are not allowed"
                 )
             wanted.append(None)
         else:
@@ -45,8 +47,8 @@ def reshaped_shape(guards: Guards, source: Shape, shape: Any) -> Shape:
     total, given = prod(map(guards.hint, source)), prod(map(guards.hint, known))
     fits = total == given if None not in wanted else given != 0 and total % given == 0
     if not fits:
-        requested = "(" + ",".join("-1" if s is None else str(guards.hint(s)) for s in wanted) + ")"
-        raise ValueError(f"cannot reshape array of size {total} into shape {requested if len(wanted) != 1 else requested[:-1] + ',)'}")
+        requested = hints(guards, [Affine(-1) if size is None else size for size in wanted])
+        raise ValueError(f"cannot reshape array of size {total} into shape {requested}")
     left, right = list(source), list(wanted)
     while left and right and right[0] is not None and left[0] == right[0]:
         left.pop(0)

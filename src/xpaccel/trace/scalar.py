@@ -120,7 +120,8 @@ class Number:
         return format(self._known(), spec)
 
     def __repr__(self) -> str:
-        return f"<traced {type(self._value).__name__} {self._affine if self._affine is not None else self._expr}, here {self._value!r}>"
+        what = self._expr if self._affine is None else self._affine
+        return f"<traced {type(self._value).__name__} {what}, here {self._value!r}>"
 
     @property
     def real(self) -> Any:
@@ -283,7 +284,7 @@ _install()
 
 
 def _divmod(self: Number, other: Any) -> Any:
-    return self // other, self % other  # type: ignore[operator]
+    return self // other, self % other
 
 
 def _rdivmod(self: Number, other: Any) -> Any:

@@ -114,8 +114,8 @@ def check_session(session: Session, what: str) -> None:
     if _active.session is not session:
         raise trace_error(
             f"{what} of kernel {session.name!r} was used after its trace had ended",
-            "It was kept in a global, an attribute or a list outside of the kernel, and stands for no array there. "
-            "Return it from the kernel instead.",
+            "It was kept in a global, an attribute or a list outside of the kernel, and stands for nothing "
+            "there. Return it from the kernel instead.",
         )
 
 
@@ -127,4 +127,4 @@ def checked_dtype(dtype: Any) -> str:
             f"dtype {found.str if not found.isnative else found.name!r} is not one that kernels compute with",
             f"They are {', '.join(DTYPES)}; convert the array first: xp.astype(x, xp.float32).",
         )
-    return found.name
+    return str(found.name)

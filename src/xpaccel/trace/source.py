@@ -19,7 +19,7 @@ _known: dict[CodeType, str | None] = {}
 def _short_name(code: CodeType) -> str | None:
     """Return the short file name of the user's code, None for ours and the libraries'."""
     path = code.co_filename
-    ours = path.startswith(_PACKAGE) or any(name in path for name in _LIBRARIES) or path.startswith("<frozen")
+    ours = path.startswith((_PACKAGE, "<frozen")) or any(name in path for name in _LIBRARIES)
     name = None if ours else os.path.basename(path)
     _known[code] = name
     return name

@@ -19,7 +19,6 @@ from xpaccel.trace.leaves import (
     Argument,
     ArgumentView,
     ArrayLeaf,
-    GenericLeaf,
     Leaf,
     Number,
     OutLeaf,
@@ -108,7 +107,7 @@ def trace(
     finally:
         activate(before)
     writes = tuple((b.slot, b.node) for b in buffers if b.slot is not None and b.node.op != "input")
-    inputs = (*(_input_of(session, b) for b in buffers), *session.constant_nodes)
+    inputs = (*(_input_of(b) for b in buffers), *session.constant_nodes)
     graph = Graph(inputs, tuple(outputs), writes, guards, tuple(session.scalar_guards.items()))
     return Traced(graph, tuple(result), tree, tuple(session.constants), captured.used(session))
 
@@ -124,7 +123,7 @@ def _hints(leaves: Sequence[Leaf]) -> dict[Symbol, int]:
     }
 
 
-def _input_of(session: Session, buffer: Buffer) -> Node:
+def _input_of(buffer: Buffer) -> Node:
     node = buffer.node
     while node.op == "update":
         node = node.inputs[0]
@@ -135,10 +134,10 @@ def _arguments(session: Session, leaves: Sequence[Leaf]) -> tuple[list[Any], lis
     """Return one object for each leaf, and the buffers of the array arguments by slot."""
     arrays = [leaf for leaf in leaves if isinstance(leaf, ArrayLeaf)]
     buffers: dict[int, Buffer] = {}
-    for slot, leaf in enumerate(arrays):
-        if leaf.same_as is None and leaf.view_of is None:
-            shape = [ONE if size == 1 else Affine.symbol(slot, axis) for axis, size in enumerate(leaf.shape)]
-            buffers[slot] = Buffer(session.builder.input(slot, checked_dtype(leaf.dtype), shape), slot)
+    for slot, array in enumerate(arrays):
+        if array.same_as is None and array.view_of is None:
+            shape = [ONE if size == 1 else Affine.symbol(slot, axis) for axis, size in enumerate(array.shape)]
+            buffers[slot] = Buffer(session.builder.input(slot, checked_dtype(array.dtype), shape), slot)
     tracers: dict[int, Tracer] = {}
 
     def tracer(slot: int) -> Tracer:
@@ -157,25 +156,25 @@ def _arguments(session: Session, leaves: Sequence[Leaf]) -> tuple[list[Any], lis
     objects: list[Any] = []
     slot = scalar_slot = 0
     for leaf in leaves:
-        if isinstance(leaf, ArrayLeaf):
+        if isinstance(leaf, StaticLeaf):
+            objects.append(leaf.value)
+        elif isinstance(leaf, ArrayLeaf):
             objects.append(tracer(slot))
             slot += 1
         elif isinstance(leaf, ScalarLeaf):
             objects.append(argument_number(session, scalar_slot, leaf.value))
             scalar_slot += 1
-        elif isinstance(leaf, GenericLeaf):
+        else:
             node = session.builder.scalar(ScalarExpr.arg(scalar_slot), checked_dtype(leaf.dtype))
             objects.append(fresh(session, node, scalar=True))
             scalar_slot += 1
-        else:
-            assert isinstance(leaf, StaticLeaf)
-            objects.append(leaf.value)
     return objects, list(buffers.values())
 
 
 def _argument_view(session: Session, leaf: ArrayLeaf, base: View) -> View:
     """Return the view of `base` (all of a buffer) that an argument is; the sizes are specialised."""
-    assert leaf.view_of is not None and base.is_whole
+    assert leaf.view_of is not None
+    assert base.is_whole
     for size in base.shape:
         session.guards.specialise(size)
     box = tuple((Affine(start), step, Affine(size)) for start, step, size in leaf.view_of.box)
@@ -191,7 +190,6 @@ def _results(session: Session, leaves: Sequence[Any], outputs: list[Node]) -> li
             leaf._check()
             result.append(Number(leaf._expr))
         elif isinstance(leaf, Tracer):
-            check_session(session, "a traced array")
             result.append(_array_result(session, leaf, outputs, made))
         elif isinstance(leaf, np.ndarray):
             outputs.append(session.constant(leaf).node)
@@ -206,9 +204,9 @@ def _array_result(session: Session, leaf: Tracer, outputs: list[Node], made: dic
     if leaf._argument is not None:
         return Argument(leaf._argument)
     view = leaf._view
-    if view.buffer.slot is not None and not view.is_broadcast:
-        axes = tuple(None if size == ONE and axis is None else axis for axis, size in zip(view.axes, view.shape, strict=True))
-        return ArgumentView(view.buffer.slot, view.box, axes)
+    plain = all(size == ONE for axis, size in zip(view.axes, view.shape, strict=True) if axis is None)
+    if view.buffer.slot is not None and plain:
+        return ArgumentView(view.buffer.slot, view.box, view.axes)
     if id(leaf) not in made:
         made[id(leaf)] = len(outputs)
         outputs.append(leaf._read())
@@ -221,7 +219,7 @@ def _check_constants(session: Session) -> None:
         same = array.shape == before.shape and array.tobytes() == before.tobytes()
         if not same:
             raise TraceError(
-                f"kernel {session.name!r} changed a NumPy array after it had been used with traced arrays.\n    "
+                f"kernel {session.name!r} changed a NumPy array that traced arrays had been combined with.\n    "
                 "Make such an array like a traced one (xp.zeros_like(u)), or finish it before it is used."
             )
     session.snapshots.clear()

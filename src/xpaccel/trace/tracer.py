@@ -41,7 +41,9 @@ class Tracer:
 
     __array_priority__ = 1000.0
 
-    def __init__(self, session: Session, view: View, *, scalar: bool = False, argument: int | None = None) -> None:
+    def __init__(
+        self, session: Session, view: View, *, scalar: bool = False, argument: int | None = None
+    ) -> None:
         self._session = session
         self._view = view
         self._scalar = scalar
@@ -114,12 +116,16 @@ class Tracer:
     @property
     def flat(self) -> Any:
         """Not for kernels: iterating element by element."""
-        raise trace_error("a kernel cannot go through an array element by element (.flat)", "Write whole-array code.")
+        raise trace_error(
+            "a kernel cannot go through an array element by element (.flat)", "Write whole-array code."
+        )
 
     @property
     def at(self) -> Any:
         """Not of the standard."""
-        raise trace_error("x.at is JAX's, and not of the array API standard", "Assign to a slice: x[1:-1] = values.")
+        raise trace_error(
+            "x.at is JAX's, and not of the array API standard", "Assign to a slice: x[1:-1] = values."
+        )
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         from xpaccel.trace.namespace import namespace
@@ -207,24 +213,22 @@ class Tracer:
     # what has no value while it is traced
 
     def __bool__(self) -> bool:
-        if self.ndim:
-            # NumPy's own error for an array of several elements, and the same advice for one of any size
-            what = "the truth of a traced array was asked for (if, while, and, or, not)"
-        else:
-            what = "the truth of a traced value was asked for (if, while, and, or, not): it is known only when the kernel runs"
         raise trace_error(
-            what,
+            "the truth of a traced array was asked for (if, while, and, or, not), which is known only when the "
+            "kernel runs",
             "Choose element by element instead: xp.where(condition, a, b); combine conditions with & | ~. "
             "Or take the decision outside of the kernel.",
         )
 
     def __contains__(self, item: Any) -> bool:
-        raise trace_error("`in` asks for the truth of a traced array", "Use xp.any(x == value) as a value in xp.where.")
+        raise trace_error(
+            "`in` asks for the truth of a traced array", "Use xp.any(x == value) as a value in xp.where."
+        )
 
     def _no_number(self, kind: str) -> Any:
         raise trace_error(
-            f"a Python {kind} was asked of a traced array, whose values are known only when the kernel runs",
-            "Keep computing with the array (functions of xp take it as it is), or do this outside of the kernel.",
+            f"a Python {kind} was made of a traced array, whose values are known only when the kernel runs",
+            "Keep computing with the array: functions of xp take it as it is. Or do this outside of the kernel.",
         )
 
     def __float__(self) -> float:
@@ -255,8 +259,8 @@ class Tracer:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         raise trace_error(
             "plain NumPy asked for the values of a traced array, which are known only when the kernel runs",
-            "If a function was called here, it is one that kernels do not know: call it outside of the kernel. If this is "
-            "an assignment to a NumPy array, make that array like a traced one: xp.zeros_like(u), np.empty_like(u).",
+            "If a function was called here, it is one that kernels do not know: call it outside of the kernel. "
+            "If this assigns to a NumPy array, make that array like a traced one: np.zeros_like(u).",
         )
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -279,10 +283,11 @@ def _slice_bounds(item: slice) -> tuple[Any, Any, int]:
     def bound(value: Any) -> Any:
         return None if value is None else _integer(value)
 
-    step = 1 if item.step is None else _integer(item.step)
-    if step != 1 and step.terms:
-        step = as_affine(int(item.step))
-    return bound(item.start), bound(item.stop), step if isinstance(step, int) else step.const
+    step = 1
+    if item.step is not None:
+        given = _integer(item.step)
+        step = int(item.step) if given.terms else given.const  # int() of a size specialises it
+    return bound(item.start), bound(item.stop), step
 
 
 def _integer(item: Any) -> Any:
@@ -321,7 +326,7 @@ def _install() -> None:
         "truediv": "divide",
         "floordiv": "floor_divide",
         "mod": "remainder",
-        "pow": "pow",
+        "pow": "power_operator",
         "and": "bitwise_and",
         "or": "bitwise_or",
         "xor": "bitwise_xor",
@@ -329,7 +334,14 @@ def _install() -> None:
         "rshift": "bitwise_right_shift",
         "matmul": "matmul",
     }
-    compare = {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "eq": "equal", "ne": "not_equal"}
+    compare = {
+        "lt": "less",
+        "le": "less_equal",
+        "gt": "greater",
+        "ge": "greater_equal",
+        "eq": "equal",
+        "ne": "not_equal",
+    }
     prefix = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_invert"}
 
     def forward(name: str) -> Callable[[Tracer, Any], Any]:
@@ -358,22 +370,22 @@ def _install() -> None:
 
 def _defers(other: Any) -> bool:
     """Whether an operand is of a type that has its own way with arrays, or none."""
-    return not isinstance(other, Tracer | Number | np.ndarray | np.generic | int | float | complex | list | tuple) and (
-        other is not None
-    )
+    return not isinstance(
+        other, Tracer | Number | np.ndarray | np.generic | int | float | complex | list | tuple
+    ) and (other is not None)
 
 
 def _install_methods() -> None:
     methods = (
-        "all any argmax argmin astype clip conj conjugate copy cumprod cumsum diagonal dot fill flatten max mean min "
-        "nonzero prod ravel repeat reshape round searchsorted sort squeeze std sum swapaxes take to_device trace "
-        "transpose var"
+        "all any argmax argmin astype clip conj conjugate copy cumprod cumsum diagonal dot fill flatten max "
+        "mean min nonzero prod ravel repeat reshape round searchsorted sort squeeze std sum swapaxes take "
+        "to_device trace transpose var"
     )
 
     def method(name: str) -> Callable[..., Any]:
-        return lambda self, *args, **kwargs: FUNCTIONS[f"method {name}" if f"method {name}" in FUNCTIONS else name](
-            self, *args, **kwargs
-        )
+        return lambda self, *args, **kwargs: FUNCTIONS[
+            f"method {name}" if f"method {name}" in FUNCTIONS else name
+        ](self, *args, **kwargs)
 
     for name in methods.split():
         call = method(name)

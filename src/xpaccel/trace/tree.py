@@ -51,7 +51,10 @@ class TreeDef:
         if self.type is None:
             return "*"
         names = self.keys or ("",) * len(self.children)
-        items = (f"{name!r}: {child}" if name != "" else f"{child}" for name, child in zip(names, self.children, strict=True))
+        items = (
+            f"{name!r}: {child}" if name != "" else f"{child}"
+            for name, child in zip(names, self.children, strict=True)
+        )
         return f"{self.type.__name__}({', '.join(items)})"
 
     def unflatten(self, leaves: Sequence[Any]) -> Any:
@@ -103,7 +106,11 @@ for _leaf in (int, float, complex, bool, str, type(None)):
 def _kind(cls: type[Any]) -> str:
     if issubclass(cls, tuple) and hasattr(cls, "_fields"):
         kind = "sequence"
-    elif dataclasses.is_dataclass(cls) and not hasattr(cls, "__array_namespace__") and not hasattr(cls, "__array__"):
+    elif (
+        dataclasses.is_dataclass(cls)
+        and not hasattr(cls, "__array_namespace__")
+        and not hasattr(cls, "__array__")
+    ):
         kind = "dataclass"
     else:
         kind = ""

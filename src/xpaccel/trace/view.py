@@ -75,9 +75,10 @@ class Buffer:
                 continue
             if other.slot is not None or other.constant:
                 raise trace_error(
-                    "this array was reshaped from an argument, and is written now: whether that writes to the "
-                    "argument too depends on how the argument lies in memory",
-                    "Write to the argument itself through slices, or reshape a copy: xp.reshape(x, shape, copy=True).",
+                    "this array was reshaped from an argument and is written now: whether that writes to "
+                    "the argument too depends on how the argument lies in memory",
+                    "Write to the argument itself through slices, or reshape a copy: "
+                    "xp.reshape(x, shape, copy=True).",
                 )
             other.stale = line or "a line before"
         self.node = node
@@ -124,7 +125,9 @@ class View:
     @property
     def is_broadcast(self) -> bool:
         """Whether several of its elements are the same memory."""
-        return any(axis is None and size != ONE for axis, size in zip(self.axes, self.shape, strict=True))
+        return any(
+            axis is None and size not in (ZERO, ONE) for axis, size in zip(self.axes, self.shape, strict=True)
+        )
 
     def read(self, session: Session) -> Node:
         """Return what the view shows now."""
@@ -139,6 +142,8 @@ class View:
         builder = session.builder
         if self.is_broadcast:
             raise ValueError("assignment destination is read-only")
+        if ZERO in self.shape:
+            return  # nothing is written
         order = [self.axes.index(axis) if axis in self.axes else None for axis in range(len(self.box))]
         value = builder.axes(value, order)
         fresh = self.buffer.slot is None
