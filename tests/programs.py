@@ -689,8 +689,9 @@ def programs(
     exec(PREAMBLE, writer.scope)
     for argument, value in zip(arguments, empty.make_args(np.random.default_rng(0)), strict=True):
         writer.names[argument.name] = writer.scope[argument.name] = value
-    writer.run("xp = array_namespace(a0)")
-    for _ in range(writer.number(1, statements)):
+    exec("xp = array_namespace(a0)", writer.scope)
+    writer.lines.append("xp = array_namespace(a0)")
+    for _ in range(statements - writer.number(0, statements - 1)):
         writer.statement()
     results = [str(writer.pick(list(writer.names))) for _ in range(writer.number(1, 4))]
     if writer.count and f"v{writer.count}" in writer.names:

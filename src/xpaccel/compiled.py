@@ -227,11 +227,11 @@ def _result(
             else:
                 end = first + step * count
                 box.append(slice(first, end if end >= 0 else None, step) if count else slice(0, 0))
-        view = arrays[leaf.slot][tuple(box)]
+        view = arrays[leaf.slot][(*box, Ellipsis)]  # the ellipsis keeps a 0-d view an array
         kept = [axis for axis in range(len(leaf.box)) if axis in leaf.axes]
         order = [kept.index(axis) for axis in leaf.axes if axis is not None]
         view = view.transpose(order)
-        return view[tuple(np.newaxis if axis is None else slice(None) for axis in leaf.axes)]
+        return view[(*(np.newaxis if axis is None else slice(None) for axis in leaf.axes), Ellipsis)]
     if isinstance(leaf, Number):
         return number
     assert isinstance(leaf, Static)

@@ -100,7 +100,7 @@ class Bound:
             first = len(ints)
             floats = self._lay_out(nest, code, box, ints, floats)
             low, high = box[code.layout.parallel]
-            pieces = min(threads.count(), int(_nanoseconds(nest, box)) // GRAIN, high - low)
+            pieces = min(threads.count(), int(_nanoseconds(nest, box) / GRAIN), high - low)
             floats_here = floats - _doubles(code, loops)
             self._launches.append((function, 8 * first, 8 * floats_here, low, high, max(pieces, 1)))
         self._ints = array("q", ints)

@@ -23,6 +23,7 @@ from xpaccel.ops import DTYPES
 __all__ = [
     *DTYPES,
     "accumulators",
+    "fence",
     "integer",
     "integer_scalar",
     "load",
@@ -32,6 +33,7 @@ __all__ = [
     "shift",
     "store",
     "store_nt",
+    "until_aligned",
 ]
 
 #: The dtype names of generated source; ``bool`` is Numba's there, not Python's.
@@ -135,9 +137,11 @@ def store(typing: Any, base: Any, index: Any, value: Any, scope: Any, scopes: An
 
 @intrinsic(prefer_literal=True)
 def store_nt(typing: Any, base: Any, index: Any, value: Any, scope: Any, scopes: Any) -> Any:
-    """`store` past the caches. The loop must start where its address is a multiple of 64 (see `address`).
+    """`store` past the caches, for memory that is larger than they are.
 
-    LLVM may join the stores of neighbouring iterations to one that faults unless it is aligned.
+    The loop around it must start where the address is a multiple of 64 (`until_aligned`): LLVM joins the
+    stores of neighbouring iterations to one that faults elsewhere. The nest must end with a `fence`, and
+    read nothing of the same memory.
     """
     signature = types.void(base, types.unliteral(index), types.unliteral(value), scope, scopes)
     return signature, lambda *args: _emit_store(*args, streaming=True)
@@ -161,6 +165,31 @@ def _emit_store(context: Any, builder: Any, signature: Any, args: Any, *, stream
         if streaming:
             written.set_metadata("nontemporal", builder.module.add_metadata([ir.IntType(32)(1)]))
     return context.get_dummy_value()
+
+
+@intrinsic
+def until_aligned(typing: Any, base: Any, index: Any) -> Any:
+    """``until_aligned(base, index)``: how many elements after `index` an address is a multiple of 64."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        base, index = _with_index(context, builder, signature, args)
+        kind = signature.args[0]
+        address = builder.ptrtoint(_element(context, builder, kind, base, index), _INDEX)
+        missing = builder.and_(builder.neg(address), _INDEX(63))
+        return builder.udiv(missing, _INDEX(context.get_abi_sizeof(context.get_data_type(kind.dtype))))
+
+    return types.int64(base, index), emit
+
+
+@intrinsic
+def fence(typing: Any) -> Any:
+    """``fence()``: all stores before it, those past the caches too, are seen before what follows."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.fence("seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(), emit
 
 
 @intrinsic(prefer_literal=True)

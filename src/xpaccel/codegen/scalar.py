@@ -344,8 +344,8 @@ def _extremum(above: str) -> Emit:
     return emit
 
 
-_define("maximum", 2, _extremum(">"))
-_define("minimum", 2, _extremum("<"))
+for _name, _above in (("maximum", ">"), ("minimum", "<"), ("max", ">"), ("min", "<")):  # the latter for bounds
+    _define(_name, 2, _extremum(_above))
 
 
 @_function(2)

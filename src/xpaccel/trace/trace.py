@@ -219,7 +219,7 @@ def _check_constants(session: Session) -> None:
         same = array.shape == before.shape and array.tobytes() == before.tobytes()
         if not same:
             raise TraceError(
-                f"kernel {session.name!r} changed a NumPy array that traced arrays had been combined with.\n    "
+                f"kernel {session.name!r} changed a NumPy array after it had met traced arrays.\n    "
                 "Make such an array like a traced one (xp.zeros_like(u)), or finish it before it is used."
             )
     session.snapshots.clear()

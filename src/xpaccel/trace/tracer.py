@@ -214,8 +214,7 @@ class Tracer:
 
     def __bool__(self) -> bool:
         raise trace_error(
-            "the truth of a traced array was asked for (if, while, and, or, not), which is known only when the "
-            "kernel runs",
+            "the truth of a traced array (if, while, and, or, not) is known only when the kernel runs",
             "Choose element by element instead: xp.where(condition, a, b); combine conditions with & | ~. "
             "Or take the decision outside of the kernel.",
         )
@@ -227,8 +226,8 @@ class Tracer:
 
     def _no_number(self, kind: str) -> Any:
         raise trace_error(
-            f"a Python {kind} was made of a traced array, whose values are known only when the kernel runs",
-            "Keep computing with the array: functions of xp take it as it is. Or do this outside of the kernel.",
+            f"a Python {kind} was asked of a traced array, whose values are known when the kernel runs",
+            "Keep computing with the array: functions of xp take it. Or do this outside of the kernel.",
         )
 
     def __float__(self) -> float:
@@ -259,7 +258,7 @@ class Tracer:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         raise trace_error(
             "plain NumPy asked for the values of a traced array, which are known only when the kernel runs",
-            "If a function was called here, it is one that kernels do not know: call it outside of the kernel. "
+            "If a function was called here, kernels do not know it: call it outside of the kernel. "
             "If this assigns to a NumPy array, make that array like a traced one: np.zeros_like(u).",
         )
 
