@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from xpaccel import aliasing
-from xpaccel.compiled import leaf_of, symbols, unit_strides
+from xpaccel.compiled import leaf_of, symbols, unit_axes
 from xpaccel.graph import interpret as graph_interpreter
 from xpaccel.loops import interpret as loop_interpreter
 from xpaccel.loops.lower import lower
@@ -83,7 +83,7 @@ def check_interpreters(function, make, exact=True):
             for slot, value in dict(writes).items():
                 arrays[slot][...] = value
         else:
-            program = lower(found.graph, unit_strides(arrays))
+            program = lower(found.graph, unit_axes(arrays))
             outputs = loop_interpreter.interpret(program, arrays, numbers, sizes, backward=which == "backward")
         for got, want in zip(arrays_of(given), arrays_of(wanted), strict=True):
             same(got, want, exact)

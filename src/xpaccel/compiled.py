@@ -1,7 +1,7 @@
 """A kernel compiled for one kind of call: its trace, its loops, its machine code, its guards.
 
 `Kind` says what a compilation depends on: the nesting of the arguments, their dtypes and numbers of
-axes, which sizes are 1, which last axes are contiguous, and which arrays share memory. Sizes
+axes, which sizes are 1, which axes are contiguous, and which arrays share memory. Sizes
 themselves are covered by guards.
 """
 
@@ -93,12 +93,17 @@ def symbols(arrays: Sequence[AnyArray]) -> dict[Symbol, int]:
     return {(slot, axis): size for slot, array in enumerate(arrays) for axis, size in enumerate(array.shape)}
 
 
-def unit_strides(arrays: Sequence[AnyArray]) -> dict[int, bool]:
-    """Return, for each array, whether its last axis is contiguous."""
-    return {
-        slot: not array.ndim or array.shape[-1] <= 1 or array.strides[-1] == array.itemsize
-        for slot, array in enumerate(arrays)
-    }
+def unit_axes(arrays: Sequence[AnyArray]) -> dict[int, int | None]:
+    """Return, for each array, the axis that is contiguous; the last one of those that are."""
+    found: dict[int, int | None] = {}
+    for slot, array in enumerate(arrays):
+        found[slot] = None
+        for axis, (size, stride) in enumerate(zip(array.shape, array.strides, strict=True)):
+            if stride == array.itemsize and size > 1:
+                found[slot] = axis
+        if array.ndim and found[slot] is None and array.shape[-1] <= 1:
+            found[slot] = array.ndim - 1
+    return found
 
 
 class Compiled:
@@ -137,7 +142,7 @@ class Compiled:
         self.name, self.backend = name, backend
         self.traced: Traced = trace(function, leaves, rebuild, name)
         graph = self.traced.graph
-        self.loops: LoopProgram = lower(graph, unit_strides([*arrays, *self.traced.constants]))
+        self.loops: LoopProgram = lower(graph, unit_axes([*arrays, *self.traced.constants]))
         self.writes = tuple(slot for slot, _ in graph.writes)
         self.guards = graph.guards.recorded
         self._sizes_fit = compile_guards(self.guards)

@@ -17,7 +17,7 @@ import numpy as np
 
 from xpaccel import active, aliasing, backends
 from xpaccel.backends.base import Backend
-from xpaccel.compiled import Compiled, leaf_of, symbols, unit_strides
+from xpaccel.compiled import Compiled, leaf_of, symbols, unit_axes
 from xpaccel.errors import BackendError
 from xpaccel.graph.affine import Symbol
 from xpaccel.kernel import Stats
@@ -162,7 +162,7 @@ class Dispatcher:
     ) -> tuple[_Made, tuple[AnyArray, ...]]:
         """Return a compiled kernel for this call, and the arrays of which overlapping arguments are views."""
         described = _describe(leaves)
-        loose = (backend.name, tree, tuple(map(_loose, described)), tuple(unit_strides(arrays).values()))
+        loose = (backend.name, tree, tuple(map(_loose, described)), tuple(unit_axes(arrays).values()))
         known = self._made.setdefault(loose, [])
         for made in known:
             if not made.serves(arrays, pairs):

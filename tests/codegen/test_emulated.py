@@ -13,7 +13,7 @@ from programs import Program, programs
 
 from xpaccel import backends, program as driver
 from xpaccel.backends import buffers
-from xpaccel.compiled import symbols, unit_strides
+from xpaccel.compiled import symbols, unit_axes
 from xpaccel.loops.interpret import interpret
 from xpaccel.loops.lower import lower
 
@@ -58,7 +58,7 @@ def test_source_stays_in_its_arrays_and_is_right(random: Program) -> None:
     found, bases = traced(random.function, given_args)
     arrays = [*arrays_of(given_args), *bases, *found.constants]
     sizes = symbols(arrays)
-    loops = lower(found.graph, unit_strides(arrays))
+    loops = lower(found.graph, unit_axes(arrays))
     _, want_bases = traced(random.function, want_args)
     want_arrays = [*arrays_of(want_args), *want_bases, *found.constants]
     wanted = interpret(loops, want_arrays, numbers_of(want_args), sizes)

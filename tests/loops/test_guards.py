@@ -9,7 +9,7 @@ import pytest
 from laws import numbers_of, same
 
 from xpaccel import xp
-from xpaccel.compiled import leaf_of, symbols, unit_strides
+from xpaccel.compiled import leaf_of, symbols, unit_axes
 from xpaccel.graph.affine import Affine, Guard, Guards, compile_guards
 from xpaccel.loops.interpret import interpret
 from xpaccel.loops.lower import lower
@@ -85,7 +85,7 @@ def test_a_program_that_fits_is_right(function):
         else:
             traces += 1
             found = trace(function, [leaf_of(leaf, "argument") for leaf in leaves], tree.unflatten, "f")
-            program = lower(found.graph, unit_strides((u, v)))
+            program = lower(found.graph, unit_axes((u, v)))
             fits = compile_guards(found.graph.guards.recorded)
             assert fits(sizes)
             known.setdefault(kind, []).append((fits, found, program))

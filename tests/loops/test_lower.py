@@ -145,3 +145,14 @@ def test_long_chains_are_lowered_in_linear_depth(u):
 
     program = lowered(chain, u)
     assert all(len(nest.values) < 1000 for nest in program.nests)
+
+
+@pytest.mark.parametrize("make", [np.ascontiguousarray, np.asfortranarray], ids=["C", "F"])
+def test_the_innermost_loop_walks_along_memory(u, make):
+    def step(a, out):
+        out[1:-1] = a[2:] - a[:-2]
+
+    (nest,) = lowered(step, make(u), make(u + 1)).nests
+    axis = 1 if make is np.ascontiguousarray else 0
+    (store,) = nest.stores
+    assert store.index[axis].axis == 1  # the inner one of two loops

@@ -22,16 +22,17 @@ from numba.core.typing import cmathdecl, mathdecl
 from numba.cpython import builtins, cmathimpl, mathimpl, numbers, rangeobj  # noqa: F401  (for what they register)
 
 from xpaccel.backends import loader
-from xpaccel.codegen import scalar
+from xpaccel.codegen import scalar, vector
 
 _NAME = "xpaccel"
 _ARGUMENTS = (types.CPointer(types.int64), types.CPointer(types.float64), types.int64, types.int64)
 
 # The C function that others call. It holds what Numba's calling convention wants besides the arguments:
-# where to put a result (there is none) and the description of an exception (no nest raises).
+# where to put a result (there is none) and the description of an exception (no nest raises). Loops are as
+# wide as the vector functions that they may call; LLVM prefers half of it on some processors.
 _WRAPPER = """
 declare i32 @"{inner}"(ptr, ptr, ptr, ptr, i64, i64)
-define void @"{entry}"(ptr %ints, ptr %floats, i64 %low, i64 %high) {{
+define void @"{entry}"(ptr %ints, ptr %floats, i64 %low, i64 %high) "prefer-vector-width"="{bits}" {{
   %result = alloca ptr
   %error = alloca ptr
   call i32 @"{inner}"(ptr %result, ptr %error, ptr %ints, ptr %floats, i64 %low, i64 %high)
@@ -76,7 +77,8 @@ def _lower(function: Callable[..., None], entry: str) -> Any:
     result = compiler.compile_extra(known, context, function, _ARGUMENTS, types.void, flags, {})
     result.library.finalize()  # links what it calls
     module = result.library._final_module
-    module.link_in(llvm.parse_assembly(_WRAPPER.format(inner=result.fndesc.llvm_func_name, entry=entry)))
+    names = {"inner": result.fndesc.llvm_func_name, "entry": entry, "bits": 8 * vector.width()}
+    module.link_in(llvm.parse_assembly(_WRAPPER.format(**names)))
     for value in (*module.functions, *module.global_variables):
         if not value.is_declaration and value.name not in (entry, "llvm.compiler.used"):
             value.linkage = "internal"

@@ -120,13 +120,13 @@ class _Streams:
 
     def place(self, array: int, index: Index) -> tuple[int, int]:
         """Return the stream of an element and the offset in it."""
-        unit = self.program.arrays[array].unit and bool(index)
+        unit = self.program.arrays[array].unit
         origin = 0
         key = index
-        if unit:
-            last = index[-1]
-            origin = last.start.const
-            key = (*index[:-1], Position(last.start - origin, last.axis, last.step))
+        if unit is not None:
+            along = index[unit]
+            origin = along.start.const
+            key = (*index[:unit], Position(along.start - origin, along.axis, along.step), *index[unit + 1 :])
         number = self.streams.get((array, key))
         if number is None:
             number = self.streams[array, key] = len(self.found)
@@ -134,12 +134,12 @@ class _Streams:
             self.found.append(self._stream(array, index, unit))
         return number, origin - self.origins[number]
 
-    def _stream(self, array: int, index: Index, unit: bool) -> Stream:
+    def _stream(self, array: int, index: Index, unit: int | None) -> Stream:
         terms: list[list[tuple[int, int]]] = [[] for _ in range(self.axes)]
         for axis, position in enumerate(index):
             if position.step:
                 stride = -1
-                if not (unit and axis == len(index) - 1):
+                if axis != unit:
                     stride = self.strides.setdefault((array, axis), len(self.strides))
                 terms[position.axis].append((stride, position.step))
         scope = self.scopes.setdefault(self.program.owners[array], len(self.scopes))

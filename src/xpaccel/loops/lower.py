@@ -9,6 +9,7 @@ from xpaccel.graph.affine import Affine
 from xpaccel.graph.graph import Graph
 from xpaccel.graph.node import Node
 from xpaccel.loops.body import Body, Cut, Empty, Scalars
+from xpaccel.loops.order import along_memory
 from xpaccel.loops.program import Extent, Index, LoopProgram, Nest, Position, Reduction, Store
 from xpaccel.loops.sinks import Box, Memory, Sink, expansions, find_sinks
 
@@ -37,7 +38,7 @@ class Group:
     values: int = 0
 
 
-def lower(graph: Graph, unit: Mapping[int, bool]) -> LoopProgram:
+def lower(graph: Graph, unit: Mapping[int, int | None]) -> LoopProgram:
     """Lower a graph to loops.
 
     Parameters
@@ -45,19 +46,20 @@ def lower(graph: Graph, unit: Mapping[int, bool]) -> LoopProgram:
     graph
         What was traced. Its guards may grow: questions about sizes are asked here too.
     unit
-        For each array slot, whether the last axis of that argument is contiguous.
+        For each array slot, the contiguous axis of that argument, if there is one.
 
     Returns
     -------
     LoopProgram
         Valid for every call for which the graph's guards hold.
     """
-    finder = find_sinks(graph, dict(unit))
+    finder = find_sinks(graph, unit)
     memory, scalars = finder.memory, Scalars()
     nests: list[Nest] = []
     for group in _schedule(finder.sinks, memory):
         nests.extend(_nests(group, memory, scalars))
     arrays = tuple(memory.arrays)
+    nests = [along_memory(arrays, nest) for nest in nests]
     owners = tuple(memory.owner(number) for number in range(len(arrays)))
     return LoopProgram(arrays, owners, tuple(nests), tuple(scalars.numbers), finder.outputs, tuple(finder.notes))
 

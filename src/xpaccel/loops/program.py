@@ -55,7 +55,7 @@ class Array:
     dtype, shape
         Of its elements, and its extents.
     unit
-        Whether its last axis is known to be contiguous (stride of one element). Outputs and
+        The axis that is known to be contiguous (stride of one element), None if none is. Outputs and
         temporaries are C-contiguous as a whole.
     """
 
@@ -64,7 +64,7 @@ class Array:
     slot: int
     dtype: str
     shape: tuple[Extent, ...]
-    unit: bool = True
+    unit: int | None
 
 
 @dataclass(frozen=True, slots=True)

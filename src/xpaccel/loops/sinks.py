@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from xpaccel.graph.affine import Affine, Guards
@@ -94,7 +94,7 @@ class Sink:
 class Memory:
     """The arrays of a program, and which array holds which node when."""
 
-    def __init__(self, graph: Graph, unit: dict[int, bool]) -> None:
+    def __init__(self, graph: Graph, unit: Mapping[int, int | None]) -> None:
         self.guards: Guards = graph.guards
         self.arrays: list[Array] = []
         self.aliases: dict[int, int] = {}  # array number -> number of the array that owns its memory
@@ -115,12 +115,12 @@ class Memory:
         """Add a temporary; return its number."""
         self._temporaries += 1
         number = self._temporaries - 1
-        return self.add(Array(f"t{number}", "temporary", number, dtype, shape))
+        return self.add(Array(f"t{number}", "temporary", number, dtype, shape, _last(shape)))
 
     def alias(self, array: int, shape: tuple[Extent, ...]) -> int:
         """Add another shape of the same C-contiguous memory; return its number."""
         owner = self.owner(array)
-        number = self.add(replace(self.arrays[array], shape=shape))
+        number = self.add(replace(self.arrays[array], shape=shape, unit=_last(shape)))
         self.aliases[number] = owner
         return number
 
@@ -161,6 +161,11 @@ class Memory:
         return None
 
 
+def _last(shape: tuple[Extent, ...]) -> int | None:
+    """Return the contiguous axis of a C-contiguous array."""
+    return len(shape) - 1 if shape else None
+
+
 def expansions(node: Node, index: Index) -> list[tuple[Node, Index]]:
     """Return what element `index` of `node` is computed from; all pieces, where it is of pieces."""
     moved = move(node, index)
@@ -178,7 +183,7 @@ def expansions(node: Node, index: Index) -> list[tuple[Node, Index]]:
 class SinkFinder:
     """Turns a graph into sinks. Use `find_sinks`."""
 
-    def __init__(self, graph: Graph, unit: dict[int, bool]) -> None:
+    def __init__(self, graph: Graph, unit: Mapping[int, int | None]) -> None:
         self.graph = graph
         self.memory = Memory(graph, unit)
         self.sinks: list[Sink] = []
@@ -269,7 +274,7 @@ class SinkFinder:
                 array = memory.home(node)  # a fresh chain of updates: its home is the output
                 memory.arrays[array] = replace(memory.arrays[array], name=f"o{number}", role="output", slot=number)
             else:
-                array = memory.add(Array(f"o{number}", "output", number, node.dtype, node.shape))
+                array = memory.add(Array(f"o{number}", "output", number, node.dtype, node.shape, _last(node.shape)))
                 if memory.has(node):
                     self._add(Sink((node.serial, 2), node.shape, node, array, identity(node.ndim)))
                 else:
@@ -443,7 +448,7 @@ class SinkFinder:
         self._keep(sink.root, "computed aside first, since it reads elements that the same statement writes")
 
 
-def find_sinks(graph: Graph, unit: dict[int, bool]) -> SinkFinder:
+def find_sinks(graph: Graph, unit: Mapping[int, int | None]) -> SinkFinder:
     """Decide what becomes memory.
 
     Parameters
@@ -451,7 +456,7 @@ def find_sinks(graph: Graph, unit: dict[int, bool]) -> SinkFinder:
     graph
         What was traced.
     unit
-        For each array slot, whether the last axis of that argument is contiguous.
+        For each array slot, the contiguous axis of that argument, if there is one.
     """
     finder = SinkFinder(graph, unit)
     finder.find()
