@@ -1,30 +1,45 @@
-"""The threads that kernels run on: how many there may be, and a pool that hands pieces of a nest to them.
+"""The threads that kernels run on: how many there may be, and teams that run the pieces of a nest.
 
-A nest releases the GIL, so Python threads suffice. They are started once, are daemons, and each waits on
-a lock of its own, which the system wakes directly. A child process after ``fork`` starts its own.
+A caller of `run` has a team to itself while it runs, so several threads of a program may call at once.
+The threads of a team are Python's, started once, and live in machine code of their own (``team.ll``):
+they are handed work, and report it done, without Python's global lock. For `SPIN` seconds after the last
+piece they look for the next one, so that the nests of a time loop follow each other within a microsecond;
+then they sleep. A child process after ``fork`` starts teams of its own.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import mmap
 import os
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from xpaccel import config
+from xpaccel.backends.base import Function
 
-Function = Callable[[int, int, int, int], object]
+#: How long, in seconds, a thread without work looks for some before it sleeps.
+SPIN = 50e-6
 
-_CGROUP = Path("/sys/fs/cgroup")
-
+_WORKER = 256  # bytes; the layout is in team.ll
 
 # -- how many ---------------------------------------------------------------------------------------------
 
 
 def count() -> int:
-    """Return the number of threads that a kernel may run on, at least 1."""
+    """Return the number of threads that a kernel may run on, at least 1.
+
+    Raises
+    ------
+    xpaccel.UserError
+        If ``XP_NUM_THREADS`` is no number of threads.
+    """
     return _decision()[0]
 
 
@@ -34,9 +49,14 @@ def reason() -> str:
 
 
 def set_count(number: int | None) -> None:
-    """Set the number of threads for this process; None goes back to what the machine and environment say.
+    """Set the number of threads for this process; None goes back to what machine and environment say.
 
     It may exceed the cores that there are: who asks in code is taken at their word.
+
+    Raises
+    ------
+    ValueError
+        If it is less than 1.
     """
     if number is not None and number < 1:
         raise ValueError(f"a kernel needs at least 1 thread, not {number}")
@@ -58,7 +78,7 @@ def _limits() -> Iterator[tuple[int, str]]:
     """Go through everything that limits the number of threads; the first of the smallest ones decides.
 
     All of them hold at once: ``XP_NUM_THREADS`` lowers the number but does not raise it over what the
-    scheduler gave, since a thread without a core of its own slows all others down.
+    scheduler gave, since threads that share a core make the others wait.
     """
     if hasattr(os, "sched_getaffinity"):
         yield len(os.sched_getaffinity(0)), "cores that this process may run on (affinity mask)"
@@ -71,77 +91,97 @@ def _limits() -> Iterator[tuple[int, str]]:
         first = os.environ.get(name, "").split(",")[0].strip()  # OpenMP allows a list: one number a level
         if first.isdigit() and int(first) >= 1:
             yield int(first), name
-    quota = _cgroup_quota()
+    quota = cgroup_quota()
     if quota is not None:
         yield quota, "CPU quota of the container (cgroup)"
 
 
-def _cgroup_quota(root: Path = _CGROUP) -> int | None:
+def cgroup_quota(
+    root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")
+) -> int | None:
     """Return how many CPUs the control groups of this process grant, rounded up; None if unlimited."""
-    found = []
-    for folder in _cgroup_folders(root):
-        with contextlib.suppress(OSError, ValueError):
-            quota, period = (folder / "cpu.max").read_text().split()  # version 2
-            found.append(int(quota) / int(period))
-        with contextlib.suppress(OSError, ValueError):
-            granted = int((folder / "cpu.cfs_quota_us").read_text())  # version 1; -1 is unlimited
-            if granted > 0:
-                found.append(granted / int((folder / "cpu.cfs_period_us").read_text()))
-    return max(1, -int(-min(found) // 1)) if found else None
+    granted = []
+    for folder in _cgroup_folders(root, membership):
+        with contextlib.suppress(OSError, ValueError):  # version 2: "quota period" or "max period"
+            quota, period = map(int, (folder / "cpu.max").read_text().split())
+            granted.append(quota / period)
+        with contextlib.suppress(OSError, ValueError):  # version 1: -1 is unlimited
+            quota = int((folder / "cpu.cfs_quota_us").read_text())
+            if quota > 0:
+                granted.append(quota / int((folder / "cpu.cfs_period_us").read_text()))
+    return max(1, -int(-min(granted) // 1)) if granted else None
 
 
-def _cgroup_folders(root: Path) -> Iterator[Path]:
-    """Go through the folders that may limit this process: its own groups and all above them."""
-    own = ["/"]
+def _cgroup_folders(root: Path, membership: Path) -> set[Path]:
+    """Return the folders that may limit this process: those of its groups and of all groups above."""
+    groups = ["/"]
     with contextlib.suppress(OSError):
-        for line in Path("/proc/self/cgroup").read_text().splitlines():
+        for line in membership.read_text().splitlines():
             _, controllers, path = line.split(":", 2)
             if not controllers or "cpu" in controllers.split(","):
-                own.append(path)
-    for base in (root, root / "cpu", root / "cpu,cpuacct"):
-        seen = set()
-        for path in own:
-            folder = base / path.lstrip("/")
-            seen.update((folder, *(parent for parent in folder.parents if parent.is_relative_to(base))))
-        yield from seen
+                groups.append(path)
+    bases = (root, root / "cpu", root / "cpu,cpuacct")
+    own = {(base, base / path.lstrip("/")) for base in bases for path in groups}
+    return {folder for base, leaf in own for folder in (leaf, *leaf.parents) if folder.is_relative_to(base)}
 
 
-# -- the pool ---------------------------------------------------------------------------------------------
+# -- teams ------------------------------------------------------------------------------------------------
 
 
-class _Worker:
-    """A thread that runs one piece at a time. Taken from the idle ones, it belongs to one caller."""
+class _Team:
+    """Threads that serve one caller at a time, and the memory through which they are told."""
 
-    def __init__(self, number: int) -> None:
-        self.wake, self.done = threading.Lock(), threading.Lock()
-        self.wake.acquire()
-        self.done.acquire()
-        self.work: tuple[Function, int, int, int, int]
-        self.error: BaseException | None = None
-        threading.Thread(target=self._loop, name=f"xpaccel-{number}", daemon=True).start()
-
-    def _loop(self) -> None:
-        while True:
-            self.wake.acquire()
-            function, ints, floats, low, high = self.work
-            try:
-                function(ints, floats, low, high)
-            except BaseException as error:  # handed to the caller
-                self.error = error
-            self.done.release()
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self._memory = mmap.mmap(-1, workers * _WORKER)  # begins at a page, so at a cache line
+        self.address = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
+        code = _code()
+        for place in range(self.address, self.address + workers * _WORKER, _WORKER):
+            code.initialise(place)
+            thread = threading.Thread(target=code.serve, args=(place, _spins()), name="xpaccel", daemon=True)
+            thread.start()
 
 
-_idle: deque[_Worker] = deque()
-_started = 0
+class _Code:
+    """The machine code of ``team.ll``."""
+
+    def __init__(self) -> None:
+        from xpaccel.backends import loader
+
+        source = Path(__file__).with_name("team.ll").read_text(encoding="utf-8")
+        self._library = library = loader.load_source(source, ("initialise", "serve", "run", "spin"))
+        number = ctypes.c_int64
+        self.initialise: Any = ctypes.CFUNCTYPE(None, number)(library["initialise"])
+        self.serve: Any = ctypes.CFUNCTYPE(None, number, number)(library["serve"])
+        self.run: Any = ctypes.CFUNCTYPE(None, *[number] * 8)(library["run"])
+        self.spin: Any = ctypes.CFUNCTYPE(None, number)(library["spin"])
 
 
-def _take() -> _Worker:
-    global _started
-    try:
-        return _idle.pop()
-    except IndexError:
-        _started += 1
-        return _Worker(_started)
+@cache
+def _code() -> _Code:
+    return _Code()
+
+
+@cache
+def _spins() -> int:
+    """Return how many looks take `SPIN` seconds: a pause is 10 to 140 cycles, depending on the processor."""
+    looks, spin = 200, _code().spin
+    spin(looks)
+    start = time.perf_counter()
+    spin(looks)
+    return max(1, int(SPIN * looks / max(time.perf_counter() - start, 1e-9)))
+
+
+_idle: deque[_Team] = deque()
+
+
+def _take(workers: int) -> _Team:
+    """Take an idle team with enough workers, or make one."""
+    with contextlib.suppress(IndexError):
+        team = _idle.pop()
+        if team.workers >= workers:
+            return team
+    return _Team(max(workers, count() - 1))
 
 
 def _forget() -> None:
@@ -159,39 +199,24 @@ def run(function: Function, ints: int, floats: int, low: int, high: int, pieces:
     Parameters
     ----------
     function
-        ``function(ints, floats, low, high)``, which releases the GIL.
+        The machine code of a nest.
     ints, floats
         Addresses of its parameters.
     low, high
         The range to cut.
     pieces
-        Into how many; 1 or less runs it on the calling thread. The calling thread runs the last one.
-
-    Raises
-    ------
-    BaseException
-        What a piece raises, after all have ended.
+        Into how many; the calling thread runs one of them. 1 or less starts no thread.
     """
     if pieces <= 1:
         function(ints, floats, low, high)
         return
-    size, extra = divmod(high - low, pieces)
-    workers = []
-    start = low
-    try:
-        for piece in range(pieces - 1):
-            stop = start + size + (piece < extra)
-            worker = _take()
-            worker.work = (function, ints, floats, start, stop)
-            worker.wake.release()
-            workers.append(worker)
-            start = stop
-        function(ints, floats, start, high)
-    finally:
-        error = None
-        for worker in workers:
-            worker.done.acquire()
-            error, worker.error = worker.error or error, None
-            _idle.append(worker)
-    if error is not None:
-        raise error
+    team = _take(pieces - 1)
+    # Threads that have to share cores must not look for work while others would do it.
+    spins = _spins() if pieces <= _cores() else 0
+    _code().run(team.address, pieces - 1, function.address, ints, floats, low, high, spins)
+    _idle.append(team)
+
+
+@cache
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
