@@ -15,8 +15,10 @@ import numpy as np
 from xpaccel import debug
 from xpaccel.backends.base import Backend
 from xpaccel.errors import BackendError, TraceError
+from xpaccel.graph import show as graph_show
 from xpaccel.graph.affine import Symbol, compile_guards
 from xpaccel.graph.scalar import ScalarExpr, compile_scalars
+from xpaccel.loops import show as loops_show
 from xpaccel.loops.lower import lower
 from xpaccel.loops.program import LoopProgram
 from xpaccel.ops import DTYPES
@@ -154,6 +156,11 @@ class Compiled:
         self._plain = _plain_result(self.traced)
         if debug.level() >= 1:
             debug.say(f"{name}: traced for {backend.name}: {len(graph.nodes())} values, {len(self.loops.nests)} nests")
+        if debug.level() >= 3:
+            debug.say(graph_show.show(graph))
+            debug.say(loops_show.show(self.loops))
+            for note in self.loops.notes:
+                debug.say(f"not fused: {note}")
 
     @property
     def is_built(self) -> bool:

@@ -10,17 +10,20 @@ addresses and scalars into two blocks of numbers and calls the machine code.
 
 from __future__ import annotations
 
+import time
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from xpaccel import debug
 from xpaccel.backends import buffers, threads
 from xpaccel.backends.base import Backend, Function
 from xpaccel.codegen.layout import NestCode
 from xpaccel.graph.affine import Symbol
 from xpaccel.graph.scalar import compile_scalars
+from xpaccel.loops.cost import Cost, cost
 from xpaccel.loops.program import LoopProgram, Nest
 from xpaccel.ops import OPS, dtype_kind
 
@@ -46,7 +49,12 @@ class Program:
         self.loops, self.backend = loops, backend
         self.codes: list[NestCode] = [backend.print_nest(loops, nest) for nest in loops.nests]
         distinct = {code.source: code for code in self.codes}
+        start = time.perf_counter()
         compiled = dict(zip(distinct, backend.compile(list(distinct.values())), strict=True))
+        if debug.level() >= 1:
+            debug.say(f"{len(distinct)} functions for {len(self.codes)} nests ready in {time.perf_counter() - start:.3f} s")
+        if debug.level() >= 4:
+            debug.say("\n\n".join(distinct))
         self._functions: list[Function] = [compiled[code.source] for code in self.codes]
         self._scalars = compile_scalars([expr for expr, _ in loops.scalars])
         self._converters = [_converter(dtype) for _, dtype in loops.scalars]
@@ -91,6 +99,8 @@ class Bound:
         self._int_scalars: list[tuple[int, int]] = []
         self._float_scalars: list[tuple[int, int]] = []
         self._launches: list[tuple[Function, int, int, int, int, int]] = []
+        #: What is shown of each launch; empty unless ``XP_DEBUG`` asks for it.
+        self._costs: list[tuple[Nest, Cost]] = []
         floats = 0
         for nest, code, function in zip(loops.nests, program.codes, program._functions, strict=True):
             box = [(low.value(sizes), high.value(sizes)) for low, high in nest.box]
@@ -103,6 +113,8 @@ class Bound:
             pieces = min(threads.count(), int(_nanoseconds(nest, box) / GRAIN), high - low)
             floats_here = floats - _doubles(code, loops)
             self._launches.append((function, 8 * first, 8 * floats_here, low, high, max(pieces, 1)))
+            if debug.level() >= 2:
+                self._costs.append((nest, cost(loops, nest, sizes)))
         self._ints = array("q", ints)
         self._floats = array("d", bytes(8 * floats))
 
@@ -170,12 +182,28 @@ class Bound:
                 else:
                     floats[place] = value
         ints_at, floats_at = ints.buffer_info()[0], floats.buffer_info()[0]
+        if self._costs:
+            self._run_shown(ints_at, floats_at)
+            return [held[number] for number in self._outputs]
         for function, first, first_float, low, high, pieces in self._launches:
             if pieces == 1:
                 function(ints_at + first, floats_at + first_float, low, high)
             else:
                 threads.run(function, ints_at + first, floats_at + first_float, low, high, pieces)
         return [held[number] for number in self._outputs]
+
+    def _run_shown(self, ints_at: int, floats_at: int) -> None:
+        """Run the nests one by one, and show the time and the traffic of each."""
+        for (function, first, first_float, low, high, pieces), (nest, spent) in zip(
+            self._launches, self._costs, strict=True
+        ):
+            start = time.perf_counter()
+            threads.run(function, ints_at + first, floats_at + first_float, low, high, pieces)
+            seconds = time.perf_counter() - start
+            debug.say(
+                f"nest {', '.join(nest.lines) or '(no line)'}: {spent.points} points, {pieces} threads, "
+                f"{seconds * 1e6:.1f} us, {spent.bytes} bytes, {spent.bytes / seconds / 1e9:.2f} GB/s"
+            )
 
 
 def _doubles(code: NestCode, loops: LoopProgram) -> int:

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 import xpaccel as xpa
-from xpaccel.backends import team, threads
+from xpaccel.backends import threads
 
-pytestmark = [pytest.mark.numba, pytest.mark.skipif(not team.available(), reason="Linux on x86-64 or AArch64 only")]
+pytestmark = pytest.mark.numba
 
 
 @pytest.fixture

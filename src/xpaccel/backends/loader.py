@@ -11,12 +11,27 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
-from xpaccel.backends.base import Function
 from xpaccel.codegen import vector
 
 _Prototype = ctypes.CFUNCTYPE(None, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_int64, ctypes.c_int64)
 _serial = itertools.count()
 _lock = threading.Lock()
+
+
+class Function(_Prototype):  # type: ignore[misc, valid-type]
+    """``function(ints, floats, low, high)``: machine code of a nest. A call releases the GIL.
+
+    Attributes
+    ----------
+    address
+        Where the code starts.
+    library
+        What keeps it in memory.
+    """
+
+    _flags_, _argtypes_, _restype_ = _Prototype._flags_, _Prototype._argtypes_, None
+    address: int
+    library: Any
 
 
 @cache
@@ -41,17 +56,6 @@ def _linker() -> Any:
     return llvm.create_lljit_compiler(target_machine())
 
 
-def load(image: bytes, entries: Sequence[str]) -> tuple[list[int], Any]:
-    """Load an object file; return the addresses of some of its functions, and what keeps them in memory."""
-    vector.make_loadable()
-    with _lock:
-        builder = llvm.JITLibraryBuilder().add_object_img(image).add_current_process()
-        for entry in entries:
-            builder.export_symbol(entry)
-        library = builder.link(_linker(), f"xpaccel-{next(_serial)}")
-    return [library[entry] for entry in entries], library
-
-
 def load_function(image: bytes, entry: str) -> Function:
     """Load an object file and return its function `entry`."""
     vector.make_loadable()
@@ -63,9 +67,12 @@ def load_function(image: bytes, entry: str) -> Function:
 
 def load_source(text: str, entries: Sequence[str]) -> Any:
     """Compile LLVM assembly and load it; the result maps each entry to its address and keeps it loaded."""
-    pause = "pause" if llvm.Target.from_default_triple().name.startswith("x86") else "yield"
-    module = llvm.parse_assembly(text.replace('"PAUSE"', f'"{pause}"'))
-    return _link(llvm.JITLibraryBuilder().add_object_img(target_machine().emit_object(module)), entries)
+    machine = target_machine()
+    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    builder = llvm.create_pass_builder(machine, options)
+    module = llvm.parse_assembly(text)
+    builder.getModulePassManager().run(module, builder)
+    return _link(llvm.JITLibraryBuilder().add_object_img(machine.emit_object(module)), entries)
 
 
 def _link(builder: Any, entries: Sequence[str]) -> Any:

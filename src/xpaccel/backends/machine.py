@@ -17,7 +17,7 @@ from importlib import metadata
 from pathlib import Path
 
 from xpaccel.backends import loader
-from xpaccel.backends.base import Function
+from xpaccel.backends.loader import Function
 from xpaccel.cache import Store
 from xpaccel.codegen import vector
 from xpaccel.errors import CompileError

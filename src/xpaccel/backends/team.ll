@@ -20,6 +20,12 @@ declare i32 @pthread_cond_init(ptr, ptr)
 declare i32 @pthread_cond_wait(ptr, ptr)
 declare i32 @pthread_cond_broadcast(ptr)
 
+; Tell the processor that this is a loop that waits; the loader gives it the processor's own instruction.
+define internal void @pause() alwaysinline {
+  PAUSE
+  ret void
+}
+
 ; Make a worker of 256 zero bytes.
 define void @initialise(ptr %worker) {
   %mutex = getelementptr i8, ptr %worker, i64 128
@@ -39,7 +45,7 @@ look:
   %same = icmp eq i64 %now, %old
   br i1 %same, label %pause, label %end
 pause:
-  call void asm sideeffect "PAUSE", ""()
+  call void @pause()
   %less = sub i64 %left, 1
   %more = icmp sgt i64 %less, 0
   br i1 %more, label %look, label %lie_down
@@ -166,7 +172,7 @@ entry:
   br label %pause
 pause:
   %left = phi i64 [ %spins, %entry ], [ %less, %pause ]
-  call void asm sideeffect "PAUSE", ""()
+  call void @pause()
   %less = sub i64 %left, 1
   %more = icmp sgt i64 %less, 0
   br i1 %more, label %pause, label %end

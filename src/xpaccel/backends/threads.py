@@ -13,13 +13,14 @@ import contextlib
 import ctypes
 import mmap
 import os
+import platform
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from xpaccel import config
 from xpaccel.backends.base import Function
@@ -28,6 +29,11 @@ from xpaccel.backends.base import Function
 SPIN = 50e-6
 
 _WORKER = 256  # bytes; the layout is in team.ll
+_PAUSE = {
+    "x86_64": "call void @llvm.x86.sse2.pause()",
+    "aarch64": "call void @llvm.aarch64.hint(i32 1)",
+    "arm64": "call void @llvm.aarch64.hint(i32 1)",
+}
 
 # -- how many ---------------------------------------------------------------------------------------------
 
@@ -135,7 +141,9 @@ class _Team:
         self.workers = workers
         self._memory = mmap.mmap(-1, workers * _WORKER)  # begins at a page, so at a cache line
         self.address = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
-        code = _code()
+        self._code = code = _code()
+        # Its threads run until the process ends, after Python has let go of every object.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self))
         for place in range(self.address, self.address + workers * _WORKER, _WORKER):
             code.initialise(place)
             thread = threading.Thread(target=code.serve, args=(place, _spins()), name="xpaccel", daemon=True)
@@ -149,6 +157,7 @@ class _Code:
         from xpaccel.backends import loader
 
         source = Path(__file__).with_name("team.ll").read_text(encoding="utf-8")
+        source = source.replace("PAUSE", _PAUSE.get(platform.machine(), ""))
         self._library = library = loader.load_source(source, ("initialise", "serve", "run", "spin"))
         number = ctypes.c_int64
         self.initialise: Any = ctypes.CFUNCTYPE(None, number)(library["initialise"])
@@ -213,8 +222,10 @@ def run(function: Function, ints: int, floats: int, low: int, high: int, pieces:
     team = _take(pieces - 1)
     # Threads that have to share cores must not look for work while others would do it.
     spins = _spins() if pieces <= _cores() else 0
-    _code().run(team.address, pieces - 1, function.address, ints, floats, low, high, spins)
-    _idle.append(team)
+    try:
+        _code().run(team.address, pieces - 1, cast(Any, function).address, ints, floats, low, high, spins)
+    finally:  # an interrupt is raised when all pieces have ended
+        _idle.append(team)
 
 
 @cache
