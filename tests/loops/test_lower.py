@@ -156,3 +156,18 @@ def test_the_innermost_loop_walks_along_memory(u, make):
     axis = 1 if make is np.ascontiguousarray else 0
     (store,) = nest.stores
     assert store.index[axis].axis == 1  # the inner one of two loops
+
+
+def test_components_of_vectors_are_summed_in_registers():
+    r = np.random.default_rng(0).random((100, 3))
+    m = np.ones(100)
+
+    def attract(r, m):
+        d = r[None] - r[:, None]
+        r2 = xp.sum(d * d, axis=-1) + 1e-3
+        return xp.sum((m / (r2 * xp.sqrt(r2)))[..., None] * d, axis=1)
+
+    program = lowered(attract, r, m)
+    assert len(program.nests) == 1
+    assert all(len(array.shape) <= 2 for array in program.arrays)
+    assert not roles(program, "temporary")

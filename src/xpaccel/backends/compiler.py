@@ -27,6 +27,9 @@ from xpaccel.codegen import scalar, vector
 _NAME = "xpaccel"
 _ARGUMENTS = (types.CPointer(types.int64), types.CPointer(types.float64), types.int64, types.int64)
 
+# Beginnings of the names of functions that machine code from the cache would not find.
+_ABSENT = ("numba", "NRT", "Py", "_Py", "_ZN")
+
 # The C function that others call. It holds what Numba's calling convention wants besides the arguments:
 # where to put a result (there is none) and the description of an exception (no nest raises). Loops are as
 # wide as the vector functions that they may call; LLVM prefers half of it on some processors.
@@ -41,7 +44,6 @@ define void @"{entry}"(ptr %ints, ptr %floats, i64 %low, i64 %high) "prefer-vect
 """
 
 
-@global_compiler_lock
 def compile_object(source: str, entry: str, filename: str) -> bytes:
     """Compile the function `entry` of generated `source` to a relocatable object.
 
@@ -57,14 +59,28 @@ def compile_object(source: str, entry: str, filename: str) -> bytes:
     Returns
     -------
     bytes
-        An object file. It defines `entry` and needs nothing but libm and libmvec.
+        An object file. It defines `entry` and needs nothing but the C library, libm and libmvec.
     """
+    return bytes(loader.target_machine().emit_object(_module(source, entry, filename)))
+
+
+def compile_assembly(source: str, entry: str, filename: str) -> str:
+    """Return what `compile_object` makes of generated `source`, as assembly."""
+    return str(loader.target_machine().emit_assembly(_module(source, entry, filename)))
+
+
+@global_compiler_lock
+def _module(source: str, entry: str, filename: str) -> Any:
+    """Return the optimised LLVM module of a function."""
     namespace: dict[str, Any] = {"__name__": "xpaccel.generated", "__file__": filename}
     exec(compile(source, filename, "exec"), namespace)
     with target_extension.target_override(_NAME):
         module = _lower(namespace[entry], entry)
     _optimise(module)
-    return bytes(loader.target_machine().emit_object(module))
+    for function in module.functions:
+        if function.is_declaration and function.name.startswith(_ABSENT):
+            raise RuntimeError(f"it needs {function.name}, which is only there where Numba is loaded")
+    return module
 
 
 def _lower(function: Callable[..., None], entry: str) -> Any:

@@ -7,10 +7,11 @@ versions of the compilers.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import platform
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -33,7 +34,10 @@ class Stats:
 
 
 #: The files of xpaccel that decide what a source becomes: an edit of them must not find yesterday's code.
-_COMPILED_BY = ("compiler.py", "loader.py", *(f"../codegen/{name}.py" for name in ("memory", "scalar", "vector")))
+_COMPILED_BY = (
+    *("backends/compiler.py", "backends/loader.py", "codegen/emit.py", "codegen/formulas.py"),
+    *("codegen/memory.py", "codegen/scalar.py", "codegen/vector.py"),
+)
 
 stats = Stats()
 _functions: dict[tuple[str, str], Function] = {}
@@ -89,8 +93,28 @@ def compile_object(source: str, entry: str, filename: str = "<generated>") -> by
     """
     from xpaccel.backends import compiler
 
+    with _refusals(filename):
+        return bytes(compiler.compile_object(source, entry, filename))
+
+
+def assembly(source: str, entry: str) -> str:
+    """Return the assembly of generated source; it is compiled anew for it.
+
+    Raises
+    ------
+    CompileError
+        If the compiler refuses the source.
+    """
+    from xpaccel.backends import compiler
+
+    with _refusals("<generated>"):
+        return str(compiler.compile_assembly(source, entry, "<generated>"))
+
+
+@contextlib.contextmanager
+def _refusals(filename: str) -> Iterator[None]:
     try:
-        return compiler.compile_object(source, entry, filename)
+        yield
     except Exception as error:
         reason = str(error).strip() or type(error).__name__
         raise CompileError(f"the compiler refused the generated source {filename}: {reason}") from error
@@ -112,7 +136,7 @@ def key_of(source: str, entry: str) -> str:
 def _surroundings() -> tuple[str, ...]:
     """Everything besides the source that decides the machine code."""
     versions = [f"{name} {metadata.version(name)}" for name in ("llvmlite", "numba")]
-    here = Path(__file__).parent
+    here = Path(__file__).parent.parent
     ours = hashlib.sha256(b"".join(Path(here, name).read_bytes() for name in _COMPILED_BY)).hexdigest()
     return (*versions, ours, platform.python_version(), *loader.host(), str(vector.width()), vector.library())
 

@@ -201,7 +201,8 @@ def prefetch(typing: Any, base: Any, index: Any) -> Any:
         place = builder.bitcast(builder.gep(base, [index]), ir.IntType(8).as_pointer())
         i32 = ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [place.type, i32, i32, i32])
-        builder.call(builder.module.declare_intrinsic("llvm.prefetch", [place.type], kind), [place, i32(0), i32(3), i32(1)])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [place.type], kind)
+        builder.call(function, [place, i32(0), i32(3), i32(1)])  # for a read, into all caches, of data
         return context.get_dummy_value()
 
     return types.void(base, types.unliteral(index)), emit

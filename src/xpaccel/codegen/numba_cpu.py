@@ -11,12 +11,11 @@ import numpy as np
 
 from xpaccel.codegen.layout import NestCode, layout
 from xpaccel.loops.interpret import identity_of
-from xpaccel.loops.program import BLOCK, LANES, LoopProgram, Nest, Position, Store, Value
+from xpaccel.loops.program import BLOCK, COMBINE, IN_ORDER, LANES, LoopProgram, Nest, Position, Store, Value
 from xpaccel.ops import OPS, dtype_kind
 
 ENTRY = "nest"
 _HEADER = "from xpaccel.codegen.memory import *\nfrom xpaccel.codegen.scalar import *\n\n\n"
-_COMBINE = {"sum": "add", "prod": "multiply", "max": "maximum", "min": "minimum", "any": "logical_or", "all": "logical_and"}
 
 
 def print_nest(program: LoopProgram, nest: Nest) -> NestCode:
@@ -96,7 +95,7 @@ class _Printer:
         assert reduction is not None
         last = self.order[-1]
         value = nest.values[nest.stores[0].value]
-        dtype, combine = value.dtype, _COMBINE[reduction.kind]
+        dtype, combine = value.dtype, COMBINE[reduction.kind]
         neutral = self.literal(identity_of(reduction.kind, np.dtype(dtype)), dtype)
         compensated = reduction.kind == "sum" and dtype_kind(dtype) in "fc"
         kept = [axis for axis in self.order if axis not in reduction.axes]
@@ -122,6 +121,10 @@ class _Printer:
         self.put(depth + 3, f"i{last} = row + lane")
         self.values(self.depth_of[last], depth + 3)
         self.put(depth + 3, self.accumulate(combine, dtype, f"v{nest.stores[0].value}"))
+        self.put(depth + 1, f"if width <= {IN_ORDER}:")
+        self.put(depth + 2, "for lane in range(1, width):")
+        self.put(depth + 3, self.accumulate(combine, dtype, self.lane("lane"), "0"))
+        self.put(depth + 2, "width = int64(1)")
         self.put(depth + 1, "while width > 1:")
         self.put(depth + 2, "half = (width + 1) >> 1")
         self.put(depth + 2, "for lane in range(width - half):")
@@ -144,7 +147,7 @@ class _Printer:
         nest, reduction = self.nest, self.nest.reduction
         assert reduction is not None
         last = self.order[-1]
-        dtype, combine = nest.values[nest.stores[0].value].dtype, _COMBINE[reduction.kind]
+        dtype, combine = nest.values[nest.stores[0].value].dtype, COMBINE[reduction.kind]
         neutral = self.literal(identity_of(reduction.kind, np.dtype(dtype)), dtype)
         kept = [axis for axis in self.order if axis not in reduction.axes and axis != last]
         self.put(1, f"lanes = accumulators({LANES}, {dtype})")
@@ -220,9 +223,9 @@ class _Printer:
     def combined(self, op: str, dtype: str, left: str, right: str) -> str:
         return self.applied(op, dtype, [left, right])
 
-    def accumulate(self, op: str, dtype: str, term: str) -> str:
+    def accumulate(self, op: str, dtype: str, term: str, into: str = "lane") -> str:
         scopes = self.layout.scopes
-        return f"store(lanes, lane, {self.combined(op, dtype, self.lane('lane'), term)}, {scopes}, {scopes + 1})"
+        return f"store(lanes, {into}, {self.combined(op, dtype, self.lane(into), term)}, {scopes}, {scopes + 1})"
 
     def lane(self, index: str) -> str:
         return f"load(lanes, {index}, {self.layout.scopes}, {self.layout.scopes + 1})"
@@ -269,5 +272,5 @@ class _Printer:
 
 
 def _number(text: str) -> complex:
-    value: complex = eval(text, {"inf": float("inf"), "nan": float("nan")})  # noqa: S307
+    value: complex = eval(text, {"inf": float("inf"), "nan": float("nan")})
     return value

@@ -111,7 +111,8 @@ def _functions(module: Any, kind: Any, vector: str, arity: int, lanes: int) -> t
     if scalar in module.globals:
         return module.globals[scalar], variants
     whole = _declare(module, ir.VectorType(kind, lanes), vector, arity)
-    functions = [_define(module, ir.VectorType(kind, n), forms[n], whole, lanes) for n in _LANES if n != lanes]
+    others = [count for count in _LANES if count != lanes]
+    functions = [_define(module, ir.VectorType(kind, n), forms[n], whole, lanes) for n in others]
     _keep(module, [whole, *functions])
     return _define(module, kind, scalar, whole, lanes), variants
 

@@ -13,8 +13,8 @@ from xpaccel.graph.affine import Affine, Guards
 from xpaccel.graph.node import Node
 from xpaccel.graph.scalar import ScalarExpr
 from xpaccel.loops.index import move, pieces, shifted
-from xpaccel.loops.program import Index, Position, Value
-from xpaccel.loops.sinks import Box, Memory, Sink, Time
+from xpaccel.loops.program import COMBINE, Index, Position, Value
+from xpaccel.loops.sinks import Box, Memory, Sink, Time, expansions
 
 
 class Cut(Exception):
@@ -116,12 +116,19 @@ class Body:
             return [moved]
         if node.op in ("concat", "roll"):
             return [self._piece(node, index)]
+        if node in self._memory.short:
+            return expansions(node, index, self._memory)
         return [(source, index) for source in node.inputs]
 
     def _apply(self, node: Node, index: Index, args: list[int]) -> int:
         """Return the number of `node` computed from the numbers of its parts."""
         if node.is_elementwise:
             return self.add(Value(node.op, tuple(args), node.dtype))
+        if node in self._memory.short:
+            total, *rest = args
+            for arg in rest:
+                total = self.add(Value(COMBINE[node.params[0]], (total, arg), node.dtype))
+            return total
         if args:  # a movement: the element itself
             return args[0]
         if node.op == "const":

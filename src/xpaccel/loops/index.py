@@ -70,6 +70,11 @@ def pieces(node: Node) -> list[tuple[Node, Affine, Affine, Affine]]:
     return found
 
 
+def along(index: Index, axis: int, place: int) -> Index:
+    """Return the index into the source of a reduction over one axis: element `place` of that axis."""
+    return (*index[:axis], Position(Affine(place)), *index[axis:])
+
+
 def move(node: Node, index: Index) -> tuple[Node, Index] | None:
     """Step through one movement primitive that has a single source; None for any other node."""
     if node.op == "slice":

@@ -15,7 +15,7 @@ import numpy as np
 
 from xpaccel.graph.affine import Symbol
 from xpaccel.graph.scalar import compile_scalars
-from xpaccel.loops.program import BLOCK, LANES, Extent, Index, LoopProgram, Nest, Reduction
+from xpaccel.loops.program import BLOCK, IN_ORDER, LANES, Extent, Index, LoopProgram, Nest, Reduction
 from xpaccel.ops import OPS
 
 _COMBINE = {
@@ -179,6 +179,10 @@ class _Run:
             point[-1] = k
             which = (k - low) % lanes
             lane[which] = dtype.type(combine(lane[which], self._values(point)[self.nest.stores[0].value]))
+        if lanes <= IN_ORDER:
+            for k in range(1, lanes):
+                lane[0] = dtype.type(combine(lane[0], lane[k]))
+            return lane[0]
         while lanes > 1:
             half = (lanes + 1) // 2
             for k in range(lanes - half):

@@ -72,7 +72,7 @@ def _accesses(sink: Sink, memory: Memory) -> tuple[list[Access], int]:
     seen: set[tuple[Node, Index]] = set()
     stack = [(sink.root, sink.root_index)]
     if sink.expand:
-        stack = expansions(*stack[0])
+        stack = expansions(*stack[0], memory)
     while stack:
         item = stack.pop()
         if item in seen:
@@ -80,7 +80,7 @@ def _accesses(sink: Sink, memory: Memory) -> tuple[list[Access], int]:
         seen.add(item)
         array = memory.locate(item[0], sink.time)
         if array is None:
-            stack.extend(expansions(*item))
+            stack.extend(expansions(*item, memory))
         else:
             found.append(Access(array, item[1], False))
     return found, len(seen)

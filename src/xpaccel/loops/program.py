@@ -14,10 +14,14 @@ from typing import Any
 from xpaccel.graph.affine import Affine, Symbol
 from xpaccel.graph.scalar import ScalarExpr
 
+#: The operation of `OPS` that combines two elements of a reduction.
+COMBINE = {"sum": "add", "prod": "multiply", "max": "maximum", "min": "minimum", "any": "logical_or", "all": "logical_and"}
 #: How many partial results a reduction along the innermost axis keeps side by side.
 LANES = 256
 #: How many elements of an innermost axis are reduced before their total is added to the rest.
 BLOCK = 16 * LANES
+#: Up to this many partial results are combined in order.
+IN_ORDER = 8
 #: How many elements of a one-dimensional array make one unit of parallel work in a reduction.
 TASK = 16 * BLOCK
 
@@ -127,7 +131,8 @@ class Reduction:
 
     * Innermost axis reduced: it is cut into blocks of `BLOCK`. In a block of ``m`` elements, lane
       ``l`` of ``w = min(m, LANES)`` takes elements ``l, l + w, ...`` in order; lanes are then
-      combined by halving: ``lane[l] op= lane[l + ceil(w/2)]`` until one is left. Block totals are
+      combined by halving: ``lane[l] op= lane[l + ceil(w/2)]`` until one is left, but up to
+      `IN_ORDER` of them in order, as NumPy does. Block totals are
       combined in order of the other reduced axes, then of the blocks; sums of floats with the
       rounding errors carried along (Neumaier's compensated summation, as TwoSum) and added last.
     * Innermost axis kept: in order of the reduced axes, as NumPy does.

@@ -21,11 +21,12 @@ import heapq
 import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from math import prod
 
 from xpaccel.graph.affine import Affine, Guards
 from xpaccel.graph.graph import Graph
 from xpaccel.graph.node import Node
-from xpaccel.loops.index import identity, move, pieces, shifted, through_box, trivial_reshape
+from xpaccel.loops.index import along, identity, move, pieces, shifted, through_box, trivial_reshape
 from xpaccel.loops.program import TASK, Array, Blocks, Extent, Index, Position
 from xpaccel.ops import OPS
 
@@ -35,6 +36,12 @@ RECOMPUTE_FLOPS = 30
 #: A value that does not vary along an outer loop is computed again at each of its turns. Above
 #: this many flops it is computed once and stored.
 INVARIANT_FLOPS = 8
+#: A reduction over an axis of at most this many elements, of at least `MANY` others, is written out as
+#: operations, so that it fuses: the components of vectors. The order is that of `IN_ORDER`, the bits are the same.
+SHORT_AXIS = 4
+MANY = 64
+#: A kept axis of at most this many elements is no innermost loop of a reduction.
+STRIP = 8
 #: How many nodes one nest may compute: compile time grows faster than the length of a body.
 BODY_LIMIT = 400
 
@@ -70,6 +77,8 @@ class Sink:
         Parts of the index space to run, or None for all of it.
     source
         The number of the array that is read at the identity, for the second stage of a reduction.
+    order
+        For each axis of `root`, its axis in the index space; empty if they are the same.
     """
 
     time: Time
@@ -82,13 +91,15 @@ class Sink:
     reduction: tuple[str, tuple[int, ...], int] | None = None
     boxes: tuple[Box, ...] | None = None
     source: int = -1
+    order: tuple[int, ...] = ()
 
     @property
     def root_index(self) -> Index:
-        """At which index the root is read: the point itself, less the block number if there is one."""
+        """At which index the root is read: the point itself, in `order`, less the block number if there is one."""
         if self.reduction is not None and self.reduction[2]:
             return (Position(Affine(), 1, 1),)
-        return identity(len(self.extents))
+        order = self.order or range(len(self.extents))
+        return tuple(Position(Affine(), axis, 1) for axis in order)
 
 
 class Memory:
@@ -102,6 +113,8 @@ class Memory:
         self._overwritten: dict[Node, Time] = {}
         self._snapshot: dict[Node, int] = {}
         self._temporaries = 0
+        #: Reductions that are written out, with the number of elements.
+        self.short: dict[Node, int] = {}
         for node in graph.inputs:
             slot = node.params[0]
             self._home[node] = self.add(Array(f"a{slot}", "argument", slot, node.dtype, node.shape, unit[slot]))
@@ -166,8 +179,10 @@ def _last(shape: tuple[Extent, ...]) -> int | None:
     return len(shape) - 1 if shape else None
 
 
-def expansions(node: Node, index: Index) -> list[tuple[Node, Index]]:
+def expansions(node: Node, index: Index, memory: Memory) -> list[tuple[Node, Index]]:
     """Return what element `index` of `node` is computed from; all pieces, where it is of pieces."""
+    if node in memory.short:
+        return [(node.inputs[0], along(index, node.params[1][0], k)) for k in range(memory.short[node])]
     moved = move(node, index)
     if moved is not None:
         return [moved]
@@ -282,6 +297,8 @@ class SinkFinder:
             outputs.append(array)
         self.outputs = tuple(outputs)
         for node in self._nodes:
+            if node.op == "reduce" and not memory.has(node) and self._is_short(node):
+                continue
             if not memory.has(node) and (
                 node.op == "reduce" or (node.op == "reshape" and trivial_reshape(node) is None)
             ):
@@ -306,16 +323,21 @@ class SinkFinder:
         (source,), (kind, axes) = node.inputs, node.params
         kept = [axis for axis in range(source.ndim) if axis not in axes]
         if kept:
-            index = tuple(Position(Affine(), axis, 1) for axis in kept)
-            self._add(
-                Sink((node.serial, 0), source.shape, source, array, index, reduction=(kind, axes, 0), defines=node)
-            )
+            loops = list(range(source.ndim))
+            if kept[-1] == loops[-1] and not self.memory.guards.at_least(source.shape[-1], STRIP + 1):
+                loops = [axis for axis in loops if axis != axes[-1]] + [axes[-1]]  # too short to be the inner loop
+            place = {axis: depth for depth, axis in enumerate(loops)}
+            index = tuple(Position(Affine(), place[axis], 1) for axis in kept)
+            reduction = (kind, tuple(sorted(place[axis] for axis in axes)), 0)
+            extents: tuple[Extent, ...] = tuple(source.shape[axis] for axis in loops)
+            order = tuple(place[axis] for axis in range(source.ndim))
+            self._add(Sink((node.serial, 0), extents, source, array, index, node, False, reduction, order=order))
             return
         first: Position = Position(Affine(), 0, 1)
         if source.ndim == 1:
             blocks = Blocks(source.shape[0], TASK)
             partial = self.memory.temporary(node.dtype, (blocks,))
-            extents: tuple[Extent, ...] = (blocks, source.shape[0])
+            extents = (blocks, source.shape[0])
             reduction = (kind, (1,), TASK)
         else:
             partial = self.memory.temporary(node.dtype, (source.shape[0],))
@@ -333,6 +355,17 @@ class SinkFinder:
                 defines=node,
             )
         )
+
+    def _is_short(self, node: Node) -> bool:
+        """Whether a reduction is written out; if so, its length is assumed."""
+        (source,), (_, axes) = node.inputs, node.params
+        guards = self.memory.guards
+        count = guards.hint(source.shape[axes[0]])
+        others = prod(guards.hint(size) for size in node.shape)
+        if len(axes) > 1 or not 0 < count <= SHORT_AXIS or others < MANY:
+            return False
+        self.memory.short[node] = guards.specialise(source.shape[axes[0]])
+        return True
 
     def _keep(self, node: Node, why: str) -> None:
         """Materialise `node`, or take a snapshot where it is a version in memory, and note why."""
@@ -358,7 +391,8 @@ class SinkFinder:
                 self._flops[node], self._deadline[node] = 0, self.memory.overwritten(node)
                 continue
             own = OPS[node.op].flops if node.op in OPS else int(node.op == "astype")
-            self._flops[node] = min(own + sum(self._flops[x] for x in node.inputs), 1 << 20)
+            times = self.memory.short.get(node, 1)
+            self._flops[node] = min(own + times * (sum(self._flops[x] for x in node.inputs) + (times > 1)), 1 << 20)
             self._deadline[node] = min((self._deadline[x] for x in node.inputs), default=_NEVER)
 
     def _visit(self, sink: Sink) -> None:
@@ -388,7 +422,7 @@ class SinkFinder:
                     continue
             expanded += 1
             for index in indices:
-                for source, inner in expansions(node, index):
+                for source, inner in expansions(node, index, self.memory):
                     if source not in pending:
                         pending[source] = {}
                         heapq.heappush(heap, (-source.serial, source))
@@ -401,18 +435,23 @@ class SinkFinder:
             axes = set(sink.reduction[1]) | ({0, 1} if sink.reduction[2] else set())
             if any(index[node.params[0]].axis in axes for index in indices):
                 return f"{node.op} is kept in memory, since a reduction runs along its axis"
-        if not node.is_elementwise:
+        if not node.is_elementwise and node not in self.memory.short:
             return ""
         flops = self._flops[node]
         if (len(indices) - 1) * flops > RECOMPUTE_FLOPS:
             return f"{node.op} is kept in memory: it is read at {len(indices)} places and costs {flops} flops"
         if flops >= INVARIANT_FLOPS:
             used = {position.axis for index in indices for position in index} - {-1}
-            if used and set(range(max(used))) - used:
+            long = (axis for axis in range(max(used, default=0)) if self._is_long(sink.extents[axis]))
+            if set(long) - used:
                 return f"{node.op} is kept in memory: it costs {flops} flops and does not vary along an outer loop"
         if expanded > BODY_LIMIT:
             return f"{node.op} is kept in memory: the nest has {expanded} operations already"
         return ""
+
+    def _is_long(self, extent: Extent) -> bool:
+        """Whether a loop has more turns than it is worth to repeat a computation."""
+        return isinstance(extent, Blocks) or self.memory.guards.hint(extent) > STRIP
 
     def _conflicts(self, sink: Sink, array: int, indices: Iterable[Index]) -> bool:
         """Whether a sink reads elements of its own target that another of its points writes."""

@@ -271,10 +271,14 @@ def clip(x: Any, /, min: Any = None, max: Any = None) -> Tracer:
     shape = broadcast_shapes(session.guards, [o.shape for o in operands])
     nodes = [match_shape(session, o.cast(session, dtype), shape) for o in operands]
     result = nodes[0]
-    if min is not None:
-        result = compute_nodes(session, "maximum", [result, nodes[1]])
-    if max is not None:
-        result = compute_nodes(session, "minimum", [result, nodes[-1]])
+    bounds = [name for name, value in (("less", min), ("greater", max)) if value is not None]
+    for name, bound, node in zip(bounds, operands[1:], nodes[1:], strict=True):
+        if bound.is_literal and bound.value == bound.value and dtype_kind(dtype) == "f":
+            # as NumPy does it for constant bounds: -0.0 is not below 0.0, and stays
+            outside = compute_nodes(session, name, [result, node])
+            result = session.builder.elementwise("where", outside, node, result)
+        else:
+            result = compute_nodes(session, "maximum" if name == "less" else "minimum", [result, node])
     return fresh(session, result, scalar=is_zero_d(operands))
 
 
