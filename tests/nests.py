@@ -11,7 +11,7 @@ HEAD = "from xpaccel.codegen.memory import *\nfrom xpaccel.codegen.scalar import
 
 
 def source_of(cases):
-    """Return the source of one loop a case; a case is ``(expression of v0, v1, ..., dtypes in, dtype out)``."""
+    """Return the source of one loop a case: ``(expression of v0, v1, ..., dtypes in, dtype out)``."""
     lines, place = ["def nest(ints, floats, low, high):"], 0
     loops = []
     for expression, dtypes, out in cases:
@@ -22,8 +22,7 @@ def source_of(cases):
         n = f"n{place}"
         lines.append(f"    {n} = integer(ints, {place + total})")
         loops.append(f"    for i in range(low, min(high, {n})):")
-        for k in range(len(dtypes)):
-            loops.append(f"        v{place}_{k} = load({pointers[k]}, i, {k}, {total})")
+        loops += [f"        v{place}_{k} = load({pointers[k]}, i, {k}, {total})" for k in range(len(dtypes))]
         text = re.sub(r"\bv(\d)\b", rf"v{place}_\1", expression)
         loops.append(f"        store({pointers[-1]}, i, {text}, {len(dtypes)}, {total})")
         place += total + 1
@@ -69,13 +68,15 @@ def values_of(dtype, seed=0):
         info = np.iinfo(dtype)
         special = [0, 1, 2, 3, 5, 7, 8, 100, info.max, info.max - 1, info.max // 2, info.min]
         special += [-1, -2, -3, -7, -100, info.min + 1] if dtype.kind == "i" else []
-        return np.concatenate([np.array(special, dtype), rng.integers(info.min, info.max, 14, dtype, endpoint=True)])
+        others = rng.integers(info.min, info.max, 14, dtype, endpoint=True)
+        return np.concatenate([np.array(special, dtype), others])
     if dtype.kind == "f":
         info = np.finfo(dtype)
-        special = [0.0, 0.5, 1.0, 1.5, 2.5, 3.0, 0.1, 7.0, 88.0, 700.0, info.max, info.tiny, info.smallest_subnormal]
-        special += [np.inf, -0.0, *(-x for x in special), -np.inf, np.nan]
+        special = [0.0, 0.5, 1.0, 1.5, 2.5, 3.0, 0.1, 7.0, 88.0, 700.0]
+        special += [info.max, info.tiny, info.smallest_subnormal, np.inf]
+        others = rng.standard_normal(40) * np.repeat([3, 1e3], [30, 10])
         with np.errstate(over="ignore"):
-            return np.concatenate([special, rng.standard_normal(30) * 3, rng.standard_normal(10) * 1e3]).astype(dtype)
+            return np.concatenate([special, np.negative(special), [np.nan], others]).astype(dtype)
     parts = values_of("float32" if dtype.itemsize == 8 else "float64", seed)
     real, imag = (part.ravel() for part in np.meshgrid(parts[::2], parts[1::3]))
     result = np.empty(real.size, dtype)

@@ -27,7 +27,11 @@ def shown(level, tmp_path):
     file = tmp_path / "program.py"
     file.write_text(PROGRAM)
     done = subprocess.run(
-        [sys.executable, str(file)], env={**os.environ, "XP_DEBUG": level}, capture_output=True, text=True, check=False
+        [sys.executable, str(file)],
+        env={**os.environ, "XP_DEBUG": level},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.stdout == ""
     return done

@@ -15,7 +15,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "xpaccel"
 # above its own; parts in one row are siblings that do not know each other.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("config", "ops"),
+    ("config", "ops", "stats"),
     ("debug",),
     ("graph",),
     ("trace", "loops"),

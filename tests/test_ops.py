@@ -1,4 +1,4 @@
-"""One row in one file: a new operation reaches the namespace, the protocols, the printers and the documentation."""
+"""One row in one file: a new operation reaches the namespace, the protocols, the printers and the docs."""
 
 from __future__ import annotations
 
@@ -96,7 +96,13 @@ def test_every_operation_equals_numpy(op, dtype):
     with xpa.backend("numba"):
         got = kernel(*args)
     assert got.dtype == want.dtype
-    if want.dtype.kind not in "fc" or op.exact and not (dtype_kind(dtype) == "c" and op.name in ("sqrt", "divide", "reciprocal", "abs", "multiply", "square", "sign")):
+    if want.dtype.kind not in "fc" or (
+        op.exact
+        and not (
+            dtype_kind(dtype) == "c"
+            and op.name in ("sqrt", "divide", "reciprocal", "abs", "multiply", "square", "sign")
+        )
+    ):
         np.testing.assert_array_equal(got, want)
         if want.dtype.kind == "f":
             numbers = ~np.isnan(want)
@@ -104,4 +110,6 @@ def test_every_operation_equals_numpy(op, dtype):
     else:
         info = np.finfo(want.dtype)
         ulps = 64 if op.name == "pow" and want.dtype.kind == "c" else 8  # a complex power is exp(y * log(x))
-        np.testing.assert_allclose(got, want, rtol=ulps * info.eps, atol=8 * info.tiny if op.arity == 1 else 8 * info.eps)
+        np.testing.assert_allclose(
+            got, want, rtol=ulps * info.eps, atol=8 * info.tiny if op.arity == 1 else 8 * info.eps
+        )

@@ -58,12 +58,10 @@ def byte_bounds(array: AnyArray) -> tuple[int, int]:
 
 def overlaps(addresses: Sequence[int], bounds: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """Return the pairs of arrays whose memory may overlap."""
-    found = []
+    found: list[tuple[int, int]] = []
     for j in range(1, len(addresses)):
         low, high = addresses[j] + bounds[j][0], addresses[j] + bounds[j][1]
-        for i in range(j):
-            if low < addresses[i] + bounds[i][1] and addresses[i] + bounds[i][0] < high:
-                found.append((i, j))
+        found += [(i, j) for i in range(j) if low < addresses[i] + bounds[i][1] and addresses[i] + bounds[i][0] < high]
     return found
 
 
@@ -169,7 +167,9 @@ def _boxes(arrays: Sequence[AnyArray], strides: tuple[int, ...], slot: int) -> t
         box = [(start, 1, 1) for start in starts]
         axes: list[int] = []
         for size, stride in zip(array.shape, array.strides, strict=True):
-            free = [axis for axis in range(len(strides)) if axis not in axes and (size == 1 or stride % strides[axis] == 0)]
+            free = [
+                axis for axis in range(len(strides)) if axis not in axes and (size == 1 or stride % strides[axis] == 0)
+            ]
             exact = [axis for axis in free if size > 1 and abs(stride) == strides[axis]]
             if not free or (size > 1 and not stride):
                 return None

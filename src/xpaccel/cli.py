@@ -139,7 +139,8 @@ def cache_info(as_json: AsJson = False) -> None:
 @cache.command("prune")
 def cache_prune(
     max_size: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="Remove the least recently used until this fits: 500MB, 1GiB.")
+        str | None,
+        typer.Option(metavar="SIZE", help="Remove the least recently used until this fits: 500MB, 1GiB."),
     ] = None,
     older_than: Annotated[
         float | None, typer.Option(metavar="DAYS", min=0, help="Remove what was not used for this long.")

@@ -72,7 +72,9 @@ def leaf_of(value: Any, position: str) -> Leaf:
         )
     if isinstance(value, np.generic):
         if value.dtype.name not in DTYPES:
-            raise TraceError(f"{position} is a NumPy scalar of dtype {value.dtype!r}; kernels compute with {', '.join(DTYPES)}.")
+            raise TraceError(
+                f"{position} is a NumPy scalar of dtype {value.dtype!r}; kernels compute with {', '.join(DTYPES)}."
+            )
         return GenericLeaf(value.dtype.name)
     if cls in (int, float, complex):
         return ScalarLeaf(value)
@@ -191,7 +193,11 @@ class Compiled:
         return self.traced.captured.check()
 
     def result(
-        self, outputs: Sequence[AnyArray], arrays: Sequence[AnyArray], scalars: Sequence[Any], sizes: Mapping[Symbol, int]
+        self,
+        outputs: Sequence[AnyArray],
+        arrays: Sequence[AnyArray],
+        scalars: Sequence[Any],
+        sizes: Mapping[Symbol, int],
     ) -> Any:
         """Nest the results as the kernel did."""
         if self._plain is not None:
@@ -223,7 +229,11 @@ def _expr(leaf: OutLeaf) -> ScalarExpr:
 
 
 def _result(
-    leaf: OutLeaf, number: Any, outputs: Sequence[AnyArray], arrays: Sequence[AnyArray], sizes: Mapping[Symbol, int]
+    leaf: OutLeaf,
+    number: Any,
+    outputs: Sequence[AnyArray],
+    arrays: Sequence[AnyArray],
+    sizes: Mapping[Symbol, int],
 ) -> Any:
     """Return one leaf of the result, as eager NumPy would have returned it."""
     if isinstance(leaf, Value):

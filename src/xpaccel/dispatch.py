@@ -20,8 +20,8 @@ from xpaccel.backends.base import Backend
 from xpaccel.compiled import Compiled, leaf_of, symbols, unit_axes
 from xpaccel.errors import BackendError
 from xpaccel.graph.affine import Symbol
-from xpaccel.kernel import Stats
 from xpaccel.program import Bound
+from xpaccel.stats import Stats
 from xpaccel.trace import session
 from xpaccel.trace.leaves import ArrayLeaf, Leaf, ScalarLeaf
 from xpaccel.trace.tree import TreeDef, flatten
@@ -97,10 +97,7 @@ class Dispatcher:
         backend = active.current()
         if backend.eager:
             return self.python(*args, **kwargs)
-        if kwargs:
-            leaves, tree = flatten((args, kwargs))
-        else:
-            leaves, tree = _flatten_flat(args)
+        leaves, tree = flatten((args, kwargs)) if kwargs else _flatten_flat(args)
         key, arrays, scalars = _key(backend.name, leaves, tree)
         site = self._sites.get(key)
         if site is None:
@@ -204,7 +201,9 @@ class Dispatcher:
 
         return Compiled(self.python, self._name, leaves, rebuild, arrays, backend)
 
-    def inspect(self, args: tuple[Any, ...], kwargs: dict[str, Any], backend: str | None) -> tuple[Compiled, dict[Symbol, int]]:
+    def inspect(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], backend: str | None
+    ) -> tuple[Compiled, dict[Symbol, int]]:
         """Trace and lower for a call, without compiling or running it; return that and the sizes.
 
         Raises
@@ -222,7 +221,8 @@ class Dispatcher:
         leaves, tree = flatten((args, kwargs))
         _, arrays, scalars = _key(target.name, leaves, tree)
         pairs = aliasing.overlaps(
-            [array.__array_interface__["data"][0] for array in arrays], [aliasing.byte_bounds(a) for a in arrays]
+            [array.__array_interface__["data"][0] for array in arrays],
+            [aliasing.byte_bounds(a) for a in arrays],
         )
         with self._lock:
             made, bases = self._make(target, leaves, tree, arrays, scalars, pairs)
@@ -233,7 +233,7 @@ _FLAT_TYPES = frozenset((np.ndarray, float, int, complex, bool, np.float64, np.f
 _flat_trees: dict[int, TreeDef] = {}
 
 
-def _flatten_flat(args: tuple[Any, ...]) -> tuple[Sequence[Any], TreeDef]:
+def _flatten_flat(args: tuple[Any, ...]) -> tuple[list[Any], TreeDef]:
     """Flatten positional arguments; most calls nest nothing, and their tree is known by its length."""
     for arg in args:
         if arg.__class__ not in _FLAT_TYPES:
@@ -241,7 +241,7 @@ def _flatten_flat(args: tuple[Any, ...]) -> tuple[Sequence[Any], TreeDef]:
     tree = _flat_trees.get(len(args))
     if tree is None:
         tree = _flat_trees[len(args)] = flatten((args, {}))[1]
-    return args, tree
+    return list(args), tree
 
 
 def _key(backend: str, leaves: Sequence[Any], tree: TreeDef) -> tuple[Any, list[AnyArray], list[Any]]:

@@ -82,7 +82,10 @@ class Explanation:
             ("graph", self.graph),
             ("loops", self.loops),
             ("source", self.source),
-            ("cost", "\n".join([*counts, f"a call moves {self.bytes} bytes at the least and computes {self.flops} flops"])),
+            (
+                "cost",
+                "\n".join([*counts, f"a call moves {self.bytes} bytes at the least and computes {self.flops} flops"]),
+            ),
             ("guards", "\n".join(self.guards) or "none: one program serves every size"),
             ("not fused", "\n".join(self.notes) or "nothing: everything that could be fused was"),
         ]
@@ -96,9 +99,7 @@ def sources(loops: LoopProgram, backend: Backend) -> str:
     return "\n\n".join(found)
 
 
-def explain(
-    name: str, graph: Graph, loops: LoopProgram, backend: Backend, sizes: Mapping[Symbol, int]
-) -> Explanation:
+def explain(name: str, graph: Graph, loops: LoopProgram, backend: Backend, sizes: Mapping[Symbol, int]) -> Explanation:
     """Explain a lowered kernel for given sizes."""
     costs = [cost(loops, nest, sizes) for nest in loops.nests]
     nests = tuple(

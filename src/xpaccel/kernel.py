@@ -7,30 +7,15 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
+
+from xpaccel.stats import Stats
 
 if TYPE_CHECKING:
     from xpaccel.dispatch import Dispatcher
     from xpaccel.explanation import Explanation
     from xpaccel.graph.graph import Graph
     from xpaccel.loops.program import LoopProgram
-
-
-@dataclass
-class Stats:
-    """What a kernel has cost so far.
-
-    Attributes
-    ----------
-    traces
-        How often its function was traced.
-    compilations
-        How many programs were made from the traces; each serves every call that passes its guards.
-    """
-
-    traces: int = 0
-    compilations: int = 0
 
 
 class Kernel:

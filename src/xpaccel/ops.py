@@ -13,7 +13,9 @@ arity
 accepts
     The standard's dtype category of its arguments. What NumPy accepts beyond it (an integer array
     given to ``exp``) is cast as NumPy's ufunc casts it.
-returns
+
+Returns
+-------
     ``"same"`` (the dtype of its arguments, which agree), ``"bool"``, or ``"real"`` (the real dtype
     of a complex one).
 numpy
@@ -71,8 +73,18 @@ def _libm(name: str, numpy: str, libm: str, *, arity: int = 1) -> Op:
     return Op(name, arity, accepts, "same", numpy, call, call, 20, "", libm, exact=False)
 
 
-def _call(name: str, arity: int, accepts: str, numpy: str = "", *, returns: str = "same", flops: int = 1,
-          function: str = "", exact: bool = True, symbol: str = "") -> Op:
+def _call(
+    name: str,
+    arity: int,
+    accepts: str,
+    numpy: str = "",
+    *,
+    returns: str = "same",
+    flops: int = 1,
+    function: str = "",
+    exact: bool = True,
+    symbol: str = "",
+) -> Op:
     args = ", ".join(f"{{{k}}}" for k in range(arity))
     call = f"{function or name}({args})"
     return Op(name, arity, accepts, returns, numpy or name, call, call, flops, symbol, exact=exact)
@@ -86,7 +98,19 @@ _ROWS = (
     _infix("divide", "floating", "/", flops=4),
     _call("floor_divide", 2, "real numeric", flops=8, symbol="//"),
     _call("remainder", 2, "real numeric", flops=8, symbol="%"),
-    Op("pow", 2, "numeric", "same", "power", "power({0}, {1})", "power({0}, {1})", 40, "**", "pow", exact=False),
+    Op(
+        "pow",
+        2,
+        "numeric",
+        "same",
+        "power",
+        "power({0}, {1})",
+        "power({0}, {1})",
+        40,
+        "**",
+        "pow",
+        exact=False,
+    ),
     Op("negative", 1, "numeric", "same", "negative", "(-{0})", "(-{0})"),
     _call("abs", 1, "numeric", "absolute", returns="real", function="absolute"),
     _call("sign", 1, "numeric"),

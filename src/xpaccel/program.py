@@ -52,7 +52,9 @@ class Program:
         start = time.perf_counter()
         compiled = dict(zip(distinct, backend.compile(list(distinct.values())), strict=True))
         if debug.level() >= 1:
-            debug.say(f"{len(distinct)} functions for {len(self.codes)} nests ready in {time.perf_counter() - start:.3f} s")
+            debug.say(
+                f"{len(distinct)} functions for {len(self.codes)} nests ready in {time.perf_counter() - start:.3f} s"
+            )
         if debug.level() >= 4:
             debug.say("\n\n".join(distinct))
         self._functions: list[Function] = [compiled[code.source] for code in self.codes]
@@ -118,9 +120,7 @@ class Bound:
         self._ints = array("q", ints)
         self._floats = array("d", bytes(8 * floats))
 
-    def _lay_out(
-        self, nest: Nest, code: NestCode, box: Sequence[tuple[int, int]], ints: list[int], floats: int
-    ) -> int:
+    def _lay_out(self, nest: Nest, code: NestCode, box: Sequence[tuple[int, int]], ints: list[int], floats: int) -> int:
         """Append a nest's ints; return the number of floats used so far."""
         loops, layout = self.program.loops, code.layout
         for stream in layout.streams:
@@ -249,5 +249,3 @@ def _converter(dtype: str) -> Converter:
         return number - (1 << 64) if number > (1 << 63) - 1 else number
 
     return to_integer
-
-

@@ -25,7 +25,11 @@ class Memory:
             start = base.__array_interface__["data"][0]
             flat = np.lib.stride_tricks.as_strided(base, (base.nbytes,), (1,)) if base.dtype == np.uint8 else None
             if flat is None:
-                flat = np.frombuffer(base, np.uint8) if base.flags.c_contiguous else base.reshape(-1, order="A").view(np.uint8)
+                flat = (
+                    np.frombuffer(base, np.uint8)
+                    if base.flags.c_contiguous
+                    else base.reshape(-1, order="A").view(np.uint8)
+                )
             self.blocks.append((start, start + base.nbytes, flat))
 
     def element(self, address, dtype):

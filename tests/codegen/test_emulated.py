@@ -11,14 +11,15 @@ from hypothesis import given, settings
 from laws import arrays_of, numbers_of, traced
 from programs import Program, programs
 
-from xpaccel import backends, program as driver
+from xpaccel import backends
+from xpaccel import program as driver
 from xpaccel.backends import buffers
 from xpaccel.compiled import symbols, unit_axes
 from xpaccel.loops.interpret import interpret
 from xpaccel.loops.lower import lower
 
 sys.path.insert(0, str(Path(__file__).parent))
-from emulate import Memory, names  # noqa: E402
+from emulate import Memory, names
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -39,11 +40,15 @@ def equal_or_refused(function, make, exact=True):
         with pytest.raises(TraceError, match="kernels compute with"):
             trace_call(function, *make())
         return
-    try:
+    refused = True
+    with suppress(TraceError):
         trace_call(function, *make())
-    except TraceError as error:
-        assert "is not supported in a kernel" in str(error)
+        refused = False
+    if refused:
+        with pytest.raises(TraceError, match="is not supported in a kernel"):
+            trace_call(function, *make())
         return
+    exact = exact and expected.dtype.kind != "c"  # NumPy's complex loops fuse products in some layouts
     holds(function, make, None if exact else (1e-5, 1e-6))
 
 
@@ -60,7 +65,15 @@ def test_unary(op, dtype):
 @pytest.mark.parametrize("op", BINARY, ids=lambda op: op.name)
 def test_binary_with_every_kind_of_operand(op, dtype):
     numpy = getattr(np, op.numpy)
-    others = [values(dtype, seed=1), values("float32", (4,)), values("uint8", (3, 1)), 2, 0.5, True, np.float64(0.5)]
+    others = [
+        values(dtype, seed=1),
+        values("float32", (4,)),
+        values("uint8", (3, 1)),
+        2,
+        0.5,
+        True,
+        np.float64(0.5),
+    ]
     if op.name == "pow":
         others = [2, 3, 0.5, True, values("uint8", (3, 1)), values("float32", (4,))]
     for other in others:
@@ -82,10 +95,25 @@ def test_the_functions_that_the_standard_accepts_are_supported():
 
 
 OPERATORS = [
-    operator.add, operator.sub, operator.mul, operator.truediv, operator.floordiv, operator.mod, operator.pow,
-    operator.and_, operator.or_, operator.xor, operator.lshift, operator.rshift,
-    operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne,
-]  # fmt: skip
+    operator.add,
+    operator.sub,
+    operator.mul,
+    operator.truediv,
+    operator.floordiv,
+    operator.mod,
+    operator.pow,
+    operator.and_,
+    operator.or_,
+    operator.xor,
+    operator.lshift,
+    operator.rshift,
+    operator.lt,
+    operator.le,
+    operator.gt,
+    operator.ge,
+    operator.eq,
+    operator.ne,
+]
 
 
 @pytest.mark.parametrize("operation", OPERATORS, ids=lambda o: o.__name__)
@@ -113,7 +141,7 @@ def test_a_float32_kernel_stays_float32(name):
 
 def test_comparison_with_numbers_beyond_the_dtype():
     def kernel(u, n):
-        return u < n, n <= u, u == n, u != n, u > -n, -1 < u, u < 300, u == -5
+        return u < n, n <= u, u == n, u != n, u > -n, u > -1, u < 300, u == -5
 
     for n in (300, 5, -300):
         traced = holds(kernel, lambda n=n: [values("uint8"), n])
@@ -141,17 +169,34 @@ def test_powers_that_the_source_spells_out_are_products():
     traced = trace_call(lambda u: (u**2, u**3, u**0.5, u**-1, u**1, u**4), values("float64"))
     assert {"pow"} & {node.op for node in traced.graph.nodes()} == set()
     holds(lambda u: (u**2, abs(u) ** 0.5, u**-1, u**1), lambda: [values("float64")])
-    holds(lambda u: (u**3, u**4, u**2.5, u**0, (u + 1) ** u), lambda: [abs(values("float64"))], (1e-12, 1e-12))
+    holds(
+        lambda u: (u**3, u**4, u**2.5, u**0, (u + 1) ** u), lambda: [abs(values("float64"))], (1e-12, 1e-12)
+    )
 
 
 def test_clip_round_where_positive():
     def kernel(u, t):
         xp = u.__array_namespace__()
         return (
-            np.clip(u, -0.5, t), u.clip(0), np.clip(u, None, 0.25), np.clip(u, u[0], 1), xp.round(u), u.round(), np.rint(u),
-            np.where(u > 0, u, 0), np.where(u > 0, 1, t), +u, np.real(u), np.imag(u), u.real, np.divmod(u, 2), divmod(u, t),
-            np.degrees(u), np.abs(u), np.fabs(u),
-        )  # fmt: skip
+            np.clip(u, -0.5, t),
+            u.clip(0),
+            np.clip(u, None, 0.25),
+            np.clip(u, u[0], 1),
+            xp.round(u),
+            u.round(),
+            np.rint(u),
+            np.where(u > 0, u, 0),
+            np.where(u > 0, 1, t),
+            +u,
+            np.real(u),
+            np.imag(u),
+            u.real,
+            np.divmod(u, 2),
+            divmod(u, t),
+            np.degrees(u),
+            np.abs(u),
+            np.fabs(u),
+        )
 
     holds(kernel, lambda: [values("float64"), 0.75], (1e-15, 0))
     holds(kernel, lambda: [values("float32"), 0.75], (1e-6, 0))
@@ -159,7 +204,7 @@ def test_clip_round_where_positive():
 
 def test_complex_parts():
     def kernel(z):
-        return z.real, z.imag, np.conj(z), abs(z), z * 2j, z + z.real, z == z.conj(), np.angle if False else 1
+        return z.real, z.imag, np.conj(z), abs(z), z * 2j, z + z.real, z == z.conj()
 
     holds(kernel, lambda: [values("complex128")])
     holds(kernel, lambda: [values("complex64")])

@@ -15,17 +15,36 @@ def grid(shape=(5, 6), dtype="float64"):
 
 
 INDICES = [
-    np.s_[:], np.s_[1:], np.s_[:-1], np.s_[::-1], np.s_[1:-1, 2:], np.s_[-2], np.s_[-2, -1], np.s_[..., 0], np.s_[0, ...],
-    np.s_[None], np.s_[:, None, 1:], np.s_[::2, ::-2], np.s_[10:], np.s_[-100:100], np.s_[4:1:-1], np.s_[3:3], np.s_[()],
-    np.s_[..., None], np.s_[2, None, ::3], np.s_[-1:-4:-2], np.s_[:0:-1], np.s_[np.int64(2), np.uint8(1)],
-]  # fmt: skip
+    np.s_[:],
+    np.s_[1:],
+    np.s_[:-1],
+    np.s_[::-1],
+    np.s_[1:-1, 2:],
+    np.s_[-2],
+    np.s_[-2, -1],
+    np.s_[..., 0],
+    np.s_[0, ...],
+    np.s_[None],
+    np.s_[:, None, 1:],
+    np.s_[::2, ::-2],
+    np.s_[10:],
+    np.s_[-100:100],
+    np.s_[4:1:-1],
+    np.s_[3:3],
+    np.s_[()],
+    np.s_[..., None],
+    np.s_[2, None, ::3],
+    np.s_[-1:-4:-2],
+    np.s_[:0:-1],
+    np.s_[np.int64(2), np.uint8(1)],
+]
 
 
 @pytest.mark.parametrize("index", INDICES, ids=str)
 def test_indexing(index):
     holds(lambda u: u[index] * 1.0, lambda: [grid()])
     holds(lambda u: u[index], lambda: [grid()])
-    holds(lambda u: u.T[index] if np.ndim(u) == 2 else u, lambda: [grid((6, 5)).T])
+    holds(lambda u: u.T[index], lambda: [grid((6, 5))])
 
 
 @pytest.mark.parametrize("index", INDICES, ids=str)
@@ -119,8 +138,7 @@ def test_assigned_values_are_cast_as_numpy_casts():
         f[3:] = [1, 2, 3]
         f[:] = f[np.newaxis]
 
-    holds(kernel, lambda: [grid((4, 3), "int32"), grid((6,), "float32"), np.zeros(6, bool), 1.75, 2][:0] or [
-        grid((6,), "int32"), grid((6,), "float32"), np.zeros(6, bool), 1.75, 2])  # fmt: skip
+    holds(kernel, lambda: [grid((6,), "int32"), grid((6,), "float32"), np.zeros(6, bool), 1.75, 2])
 
 
 def test_augmented_assignment_needs_a_safe_cast():
@@ -242,11 +260,26 @@ def test_moving_axes():
     def kernel(u):
         xp = u.__array_namespace__()
         return (
-            xp.permute_dims(u, (2, 0, 1)), u.transpose(1, 2, 0), u.transpose(), u.swapaxes(0, -1), xp.moveaxis(u, 0, -1),
-            np.moveaxis(u, (0, 1), (2, 0)), u.mT, xp.flip(u), np.flip(u, (0, 2)), np.flipud(u), np.fliplr(u),
-            xp.expand_dims(u, axis=1), np.expand_dims(u, (0, -1)), np.squeeze(u[:1]), u[:, :1].squeeze(1),
-            xp.broadcast_to(u, (2, 3, 4, 5)) * 1, np.broadcast_arrays(u, u[0])[1] * 1, xp.unstack(u)[1], list(u[0, 0]),
-        )  # fmt: skip
+            xp.permute_dims(u, (2, 0, 1)),
+            u.transpose(1, 2, 0),
+            u.transpose(),
+            u.swapaxes(0, -1),
+            xp.moveaxis(u, 0, -1),
+            np.moveaxis(u, (0, 1), (2, 0)),
+            u.mT,
+            xp.flip(u),
+            np.flip(u, (0, 2)),
+            np.flipud(u),
+            np.fliplr(u),
+            xp.expand_dims(u, axis=1),
+            np.expand_dims(u, (0, -1)),
+            np.squeeze(u[:1]),
+            u[:, :1].squeeze(1),
+            xp.broadcast_to(u, (2, 3, 4, 5)) * 1,
+            np.broadcast_arrays(u, u[0])[1] * 1,
+            xp.unstack(u)[1],
+            list(u[0, 0]),
+        )
 
     holds(kernel, lambda: [grid((3, 4, 5))])
     with pytest.raises(ValueError, match="axes don't match"):

@@ -64,9 +64,10 @@ def compile_object(source: str, entry: str, filename: str) -> bytes:
     return bytes(loader.target_machine().emit_object(_module(source, entry, filename)))
 
 
-def compile_assembly(source: str, entry: str, filename: str) -> str:
-    """Return what `compile_object` makes of generated `source`, as assembly."""
-    return str(loader.target_machine().emit_assembly(_module(source, entry, filename)))
+def inspect(source: str, entry: str, language: str) -> str:
+    """Return what `compile_object` makes of generated `source`, as ``"assembly"`` or as ``"llvm"``."""
+    module = _module(source, entry, "<generated>")
+    return str(module if language == "llvm" else loader.target_machine().emit_assembly(module))
 
 
 @global_compiler_lock

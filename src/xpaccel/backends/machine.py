@@ -97,8 +97,15 @@ def compile_object(source: str, entry: str, filename: str = "<generated>") -> by
         return bytes(compiler.compile_object(source, entry, filename))
 
 
-def assembly(source: str, entry: str) -> str:
-    """Return the assembly of generated source; it is compiled anew for it.
+def inspect(source: str, entry: str, language: str = "assembly") -> str:
+    """Return the machine code of generated source in words; it is compiled anew for it.
+
+    Parameters
+    ----------
+    source, entry
+        As for `get_function`.
+    language
+        ``"assembly"``, or ``"llvm"`` for LLVM's optimised intermediate form.
 
     Raises
     ------
@@ -108,7 +115,7 @@ def assembly(source: str, entry: str) -> str:
     from xpaccel.backends import compiler
 
     with _refusals("<generated>"):
-        return str(compiler.compile_assembly(source, entry, "<generated>"))
+        return compiler.inspect(source, entry, language)
 
 
 @contextlib.contextmanager

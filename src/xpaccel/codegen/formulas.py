@@ -71,10 +71,8 @@ def complex_sign(x: Any) -> Any:
         return join(like(nan, a), like(nan, a))
     if size == 0:
         return join(zero, zero)
-    if isinf(a):
-        return join(sign(a), zero)
-    if isinf(b):
-        return join(zero, sign(b))
+    if isinf(size):
+        return join(sign(a), zero) if isinf(a) else join(zero, sign(b))
     return join(a / size, b / size)
 
 

@@ -90,7 +90,7 @@ class _Printer:
         self.values(self.depth_of[axis], depth)
 
     def reduce_lanes(self) -> None:
-        """The innermost axis is reduced: side by side in lanes, a block at a time."""
+        """Reduce the innermost axis: side by side in lanes, a block at a time."""
         nest, reduction = self.nest, self.nest.reduction
         assert reduction is not None
         last = self.order[-1]
@@ -143,7 +143,7 @@ class _Printer:
         self.put(outer, self.store(nest.stores[0], "total"))
 
     def reduce_strip(self) -> None:
-        """The innermost axis is kept: a strip of it at a time, all reduced axes for each strip."""
+        """Keep the innermost axis: a strip of it at a time, all reduced axes for each strip."""
         nest, reduction = self.nest, self.nest.reduction
         assert reduction is not None
         last = self.order[-1]

@@ -91,7 +91,9 @@ class Builder:
     def __len__(self) -> int:
         return len(self._nodes)
 
-    def make(self, op: str, inputs: Sequence[Node], params: Sequence[Any], dtype: str, shape: Iterable[AffineLike]) -> Node:
+    def make(
+        self, op: str, inputs: Sequence[Node], params: Sequence[Any], dtype: str, shape: Iterable[AffineLike]
+    ) -> Node:
         """Return the node with these fields. Prefer the methods below, which check them."""
         inputs, params = tuple(inputs), tuple(params)
         sizes = tuple(map(Affine.of, shape))
@@ -132,11 +134,14 @@ class Builder:
         """Return ``0 .. size-1`` as int64."""
         return self.make("iota", (), (), "int64", (size,))
 
-    def slice(self, x: Node, starts: Sequence[AffineLike], steps: Sequence[int], shape: Iterable[AffineLike]) -> Node:
+    def slice(
+        self, x: Node, starts: Sequence[AffineLike], steps: Sequence[int], shape: Iterable[AffineLike]
+    ) -> Node:
         """Return the strided box of `x` of that shape; `x` itself where that is all of it."""
         shape = tuple(map(Affine.of, shape))
         box = tuple((Affine.of(start), step) for start, step in zip(starts, steps, strict=True))
-        assert len(box) == x.ndim == len(shape) and all(step for _, step in box), (x, box)
+        assert len(box) == x.ndim == len(shape), (x, box)
+        assert all(step for _, step in box), (x, box)
         if shape == x.shape and all(b == (Affine(), 1) for b in box):
             return x
         return self.make("slice", (x,), box, x.dtype, shape)
@@ -189,7 +194,8 @@ class Builder:
 
     def update(self, base: Node, value: Node, starts: Sequence[AffineLike], steps: Sequence[int]) -> Node:
         """Return `base` with the strided box of ``value.shape`` replaced by `value`."""
-        assert base.dtype == value.dtype and base.ndim == value.ndim == len(starts), (base, value)
+        assert base.dtype == value.dtype, (base, value)
+        assert base.ndim == value.ndim == len(starts), (base, value)
         box = tuple((Affine.of(start), step) for start, step in zip(starts, steps, strict=True))
         return self.make("update", (base, value), box, base.dtype, base.shape)
 

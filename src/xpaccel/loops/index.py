@@ -41,9 +41,7 @@ def through_broadcast(index: Index, node: Node) -> Index:
     """Return the index into the input of a ``broadcast`` node."""
     source = node.inputs[0]
     lead = node.ndim - source.ndim
-    return tuple(
-        Position(Affine()) if source.shape[axis] == ONE else index[lead + axis] for axis in range(source.ndim)
-    )
+    return tuple(Position(Affine()) if source.shape[axis] == ONE else index[lead + axis] for axis in range(source.ndim))
 
 
 def shifted(index: Index, axis: int, by: Affine) -> Index:

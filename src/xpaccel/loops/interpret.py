@@ -216,5 +216,3 @@ def _literal(text: str) -> complex:
         return float(text)
     number: complex = ast.literal_eval(text)
     return number
-
-

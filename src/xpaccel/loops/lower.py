@@ -155,8 +155,8 @@ def _nests(group: Group, memory: Memory, scalars: Scalars) -> list[Nest]:
             stores = tuple(Store(sink.target, sink.index, body.root(sink)) for sink in group.sinks)
         except Cut as cut:
             low, high = box[cut.axis]
-            for part in ((cut.at, high), (low, cut.at)):
-                todo.append((*box[: cut.axis], part, *box[cut.axis + 1 :]))
+            before, after = box[: cut.axis], box[cut.axis + 1 :]
+            todo += [(*before, (cut.at, high), *after), (*before, (low, cut.at), *after)]
             continue
         except Empty:
             continue

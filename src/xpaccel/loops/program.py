@@ -15,7 +15,14 @@ from xpaccel.graph.affine import Affine, Symbol
 from xpaccel.graph.scalar import ScalarExpr
 
 #: The operation of `OPS` that combines two elements of a reduction.
-COMBINE = {"sum": "add", "prod": "multiply", "max": "maximum", "min": "minimum", "any": "logical_or", "all": "logical_and"}
+COMBINE = {
+    "sum": "add",
+    "prod": "multiply",
+    "max": "maximum",
+    "min": "minimum",
+    "any": "logical_or",
+    "all": "logical_and",
+}
 #: How many partial results a reduction along the innermost axis keeps side by side.
 LANES = 256
 #: How many elements of an innermost axis are reduced before their total is added to the rest.

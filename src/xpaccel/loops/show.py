@@ -18,7 +18,11 @@ def show(program: LoopProgram) -> str:
     for number, (expr, dtype) in enumerate(program.scalars):
         lines.append(f"c{number}: {dtype} = {expr}")
     for number, nest in enumerate(program.nests):
-        lines += ["", f"nest {number}:" + (f"  # {', '.join(nest.lines)}" if nest.lines else ""), *_nest(program, nest)]
+        lines += [
+            "",
+            f"nest {number}:" + (f"  # {', '.join(nest.lines)}" if nest.lines else ""),
+            *_nest(program, nest),
+        ]
     return "\n".join(lines)
 
 

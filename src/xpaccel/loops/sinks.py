@@ -249,7 +249,14 @@ class SinkFinder:
                 home = memory.temporary(node.dtype, node.shape) if fresh else memory.home(base)
             if fresh:
                 self._add(
-                    Sink((node.serial, 0), base.shape, base, home, identity(base.ndim), boxes=self._outside(node))
+                    Sink(
+                        (node.serial, 0),
+                        base.shape,
+                        base,
+                        home,
+                        identity(base.ndim),
+                        boxes=self._outside(node),
+                    )
                 )
             else:
                 memory.overwrite(latest[home], (node.serial, 1))
@@ -276,7 +283,7 @@ class SinkFinder:
             after = [(Affine(), size) for size in update.shape[axis + 1 :]]
             for part in ((Affine(), low), (high, update.shape[axis])):
                 if guards.at_least(part[1], part[0] + 1):
-                    boxes.append((*before, part, *after))
+                    boxes.append((*before, part, *after))  # noqa: PERF401 (the order of the questions matters)
         return tuple(boxes)
 
     def _place_rest(self) -> None:

@@ -12,13 +12,15 @@ _BEGIN, _END = "<!-- op table: begin -->", "<!-- op table: end -->"
 
 def table() -> str:
     """Return the op table as Markdown."""
-    rows = ["| operation | arguments | accepts | returns | NumPy | Numba | CUDA | flops | exact |", "|---" * 9 + "|"]
+    rows = [
+        "| operation | arguments | accepts | returns | NumPy | Numba | CUDA | flops | exact |",
+        "|---" * 9 + "|",
+    ]
     for op in OPS.values():
         numba, cuda = (text.replace("|", "\\|") for text in (op.numba, op.cuda))
         exact = "yes" if op.exact else "4 ulp"
-        rows.append(
-            f"| `{op.name}` | {op.arity} | {op.accepts} | {op.returns} | `{op.numpy}` | `{numba}` | `{cuda}` | {op.flops} | {exact} |"
-        )
+        names = f"| `{op.name}` | {op.arity} | {op.accepts} | {op.returns} | `{op.numpy}` "
+        rows.append(names + f"| `{numba}` | `{cuda}` | {op.flops} | {exact} |")
     return "\n".join(rows)
 
 

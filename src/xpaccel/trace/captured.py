@@ -229,9 +229,7 @@ def _is_fixed(value: Any) -> bool:
     """Whether a value belongs to a library whose content does not change."""
     if isinstance(value, types.ModuleType):
         return value.__name__.partition(".")[0] in _FIXED
-    if isinstance(
-        value, types.BuiltinFunctionType | np.ufunc | np.dtype | types.GetSetDescriptorType | property
-    ):
+    if isinstance(value, types.BuiltinFunctionType | np.ufunc | np.dtype | types.GetSetDescriptorType | property):
         return True
     module = getattr(value, "__module__", None)
     is_code = isinstance(value, types.FunctionType | type)

@@ -53,9 +53,7 @@ def full(
 
 
 def _maker(value: int) -> Callable[..., Tracer]:
-    def make(
-        shape: Any, dtype: Any = None, order: str = "C", *, device: Any = None, like: Any = None
-    ) -> Tracer:
+    def make(shape: Any, dtype: Any = None, order: str = "C", *, device: Any = None, like: Any = None) -> Tracer:
         session = current()
         check_device(device)
         chosen = checked_dtype(np.float64 if dtype is None else dtype)
@@ -151,9 +149,7 @@ def arange(
     name = checked_dtype(dtype) if dtype is not None else checked_dtype(result_type(kinds))
     count = _arange_length(session, start, stop, step)
     if dtype_kind(name) not in "iuf":
-        raise trace_error(
-            f"arange of dtype {name} is not supported in a kernel", "Make it of integers and convert it."
-        )
+        raise trace_error(f"arange of dtype {name} is not supported in a kernel", "Make it of integers and convert it.")
     if count == ZERO:
         return fresh(session, session.builder.astype(session.builder.iota(ZERO), name))
     index = iota(session, count, name)
@@ -240,18 +236,14 @@ def linspace(
     session = current()
     check_device(device)
     if retstep or axis != 0:
-        raise trace_error(
-            "linspace with retstep or axis is not supported in a kernel", "Compute the step yourself."
-        )
+        raise trace_error("linspace with retstep or axis is not supported in a kernel", "Compute the step yourself.")
     size = as_affine(num)
     if session.guards.less(size, 0):
         raise ValueError(f"Number of samples, {session.guards.hint(size)}, must be non-negative.")
     size = settle(session.guards, size)
     ends = [operand(session, value) for value in (start, stop)]
     if any(o.shape for o in ends):
-        raise trace_error(
-            "linspace between arrays is not supported in a kernel", "Combine xp.arange with the arrays."
-        )
+        raise trace_error("linspace between arrays is not supported in a kernel", "Combine xp.arange with the arrays.")
     computed = checked_dtype(result_type((*(o.kind for o in ends), float)))
     target = computed if dtype is None else checked_dtype(dtype)
     first, last = (o.cast(session, computed) for o in ends)
@@ -334,9 +326,7 @@ def _triangle(name: str) -> Callable[..., Tracer]:
     return function
 
 
-def meshgrid(
-    *arrays: Any, indexing: str = "xy", sparse: bool = False, copy: bool = True
-) -> tuple[Tracer, ...]:
+def meshgrid(*arrays: Any, indexing: str = "xy", sparse: bool = False, copy: bool = True) -> tuple[Tracer, ...]:
     """Return coordinate arrays of one-dimensional `arrays`."""
     session = current()
     if indexing not in ("xy", "ij"):

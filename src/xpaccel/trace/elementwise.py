@@ -16,6 +16,7 @@ from xpaccel.graph.node import Node, Shape
 from xpaccel.graph.scalar import ScalarExpr
 from xpaccel.ops import OPS, dtype_kind, in_category
 from xpaccel.trace.promote import Operand, operand, resolve, result_type
+from xpaccel.trace.scalar import Number
 from xpaccel.trace.session import Session, check_session, checked_dtype, current
 from xpaccel.trace.sizes import ONE, broadcast_shapes, common, hints
 from xpaccel.trace.source import trace_error
@@ -42,9 +43,7 @@ def match_shape(session: Session, node: Node, shape: Shape) -> Node:
     if node.shape == shape:
         return node
     lead = len(shape) - node.ndim
-    named = tuple(
-        target if size != ONE else size for size, target in zip(node.shape, shape[lead:], strict=True)
-    )
+    named = tuple(target if size != ONE else size for size, target in zip(node.shape, shape[lead:], strict=True))
     if named != node.shape:  # the same sizes by other names
         node = builder.slice(node, [0] * node.ndim, [1] * node.ndim, named)
     return builder.broadcast(node, shape)
@@ -60,14 +59,14 @@ def compute(session: Session, name: str, operands: list[Operand]) -> Node:
         dtypes: tuple[str, ...] = ("bool",) * (len(operands) + 1)
     else:
         dtypes = resolve(name, tuple(o.kind for o in operands))
+        if dtypes[-1] == "bool":  # a predicate gives the same answer in a wider dtype
+            dtypes = tuple("float32" if dtype == "float16" else dtype for dtype in dtypes)
         for dtype in dtypes:
             checked_dtype(dtype)
     inputs = [
         match_shape(
             session,
-            _truth(session, o)
-            if dtypes[0] == "bool" and name.startswith("logical_")
-            else o.cast(session, dtype),
+            _truth(session, o) if dtypes[0] == "bool" and name.startswith("logical_") else o.cast(session, dtype),
             shape,
         )
         for o, dtype in zip(operands, dtypes, strict=False)
@@ -99,11 +98,7 @@ def compute_nodes(session: Session, name: str, inputs: list[Node]) -> Node:
             inputs = [builder.astype(node, "uint8") for node in inputs]
         elif name in _CLASSIFY:
             return match_shape(session, builder.const(_CLASSIFY[name], "bool"), inputs[0].shape)
-    elif (
-        name in ("floor", "ceil", "trunc", "round")
-        if kind in "iu"
-        else name in ("conj", "real") and kind != "c"
-    ):
+    elif name in ("floor", "ceil", "trunc", "round") if kind in "iu" else name in ("conj", "real") and kind != "c":
         return inputs[0]
     elif kind != "c" and name == "imag":
         return match_shape(session, builder.const(0, dtype), inputs[0].shape)
@@ -125,15 +120,11 @@ def _compare_signed_unsigned(session: Session, name: str, inputs: list[Node]) ->
     builder = session.builder
     swapped = inputs[0].dtype == "uint64"
     signed, unsigned = inputs[::-1] if swapped else inputs
-    negative = builder.elementwise(
-        "less", signed, match_shape(session, builder.const(0, "int64"), signed.shape)
-    )
+    negative = builder.elementwise("less", signed, match_shape(session, builder.const(0, "int64"), signed.shape))
     both = [builder.astype(signed, "uint64"), unsigned]
     result = builder.elementwise(name, *(both[::-1] if swapped else both))
     below = (
-        name in ("not_equal", "greater", "greater_equal")
-        if swapped
-        else name in ("not_equal", "less", "less_equal")
+        name in ("not_equal", "greater", "greater_equal") if swapped else name in ("not_equal", "less", "less_equal")
     )
     if below:
         return builder.elementwise("logical_or", negative, result)
@@ -214,8 +205,10 @@ def power(x: Any, y: Any) -> Tracer:
 
 def power_operator(x: Any, y: Any) -> Tracer:
     """Return ``x ** y``, which differs from ``np.power(x, y)`` for the square of booleans alone."""
-    if isinstance(x, Tracer) and not x._scalar and x.dtype == np.bool and type(y) is int and y == 2:
-        return apply("square", x)
+    if isinstance(x, Tracer) and not x._scalar and x.dtype == np.bool:
+        is_int = type(y) is int or (isinstance(y, Number) and isinstance(y._value, int))
+        if is_int and y == 2:
+            return apply("square", x)
     return power(x, y)
 
 
@@ -257,9 +250,7 @@ def where(condition: Any, x1: Any = None, x2: Any = None, /) -> Tracer:
     dtype = checked_dtype(result_type((a.kind, b.kind)))
     shape = broadcast_shapes(session.guards, [c.shape, a.shape, b.shape])
     inputs = [_truth(session, c), a.cast(session, dtype), b.cast(session, dtype)]
-    return fresh(
-        session, session.builder.elementwise("where", *(match_shape(session, n, shape) for n in inputs))
-    )
+    return fresh(session, session.builder.elementwise("where", *(match_shape(session, n, shape) for n in inputs)))
 
 
 def clip(x: Any, /, min: Any = None, max: Any = None) -> Tracer:
@@ -399,9 +390,7 @@ def table() -> dict[str, Callable[..., Any]]:
     def function(name: str) -> Callable[..., Tracer]:
         def call(*values: Any) -> Tracer:
             if len(values) != OPS[name].arity:
-                raise TypeError(
-                    f"{name}() takes {OPS[name].arity} positional arguments but {len(values)} were given"
-                )
+                raise TypeError(f"{name}() takes {OPS[name].arity} positional arguments but {len(values)} were given")
             return apply(name, *values)
 
         call.__name__ = name

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from xpaccel.graph.affine import Affine
+from xpaccel.graph.affine import Affine, Guards
 from xpaccel.graph.node import Node, Shape
 from xpaccel.ops import dtype_kind
 from xpaccel.trace.creation import as_shape, asarray, check_device
@@ -42,9 +42,7 @@ def _tracer(x: Any) -> Tracer:
 def transpose(x: Any, /, axes: Any = None) -> Tracer:
     """Return the view of `x` with its axes permuted, reversed by default."""
     x = _tracer(x)
-    order = (
-        tuple(range(x.ndim))[::-1] if axes is None else normalize_axes(axes, x.ndim, name="axis in transpose")
-    )
+    order = tuple(range(x.ndim))[::-1] if axes is None else normalize_axes(axes, x.ndim, name="axis in transpose")
     if len(order) != x.ndim:
         raise ValueError("axes don't match array")
     return _viewed(x, x._view.transpose(order))
@@ -103,11 +101,7 @@ def squeeze(x: Any, /, axis: Any = None) -> Tracer:
     """Return the view of `x` without the given axes, of size 1 (all such axes by default)."""
     x = _tracer(x)
     shape = x._view.shape
-    axes = (
-        tuple(k for k, size in enumerate(shape) if size == ONE)
-        if axis is None
-        else normalize_axes(axis, x.ndim)
-    )
+    axes = tuple(k for k, size in enumerate(shape) if size == ONE) if axis is None else normalize_axes(axis, x.ndim)
     if any(shape[k] != ONE for k in axes):
         raise ValueError("cannot select an axis to squeeze out which has size not equal to one")
     return _viewed(x, x._view.transpose([k for k in range(x.ndim) if k not in axes]))
@@ -151,12 +145,10 @@ def reshape(x: Any, /, shape: Any = None, order: Any = "C", *, copy: bool | None
     session = current()
     x = _tracer(x)
     if order not in ("C", None):
-        raise trace_error(
-            f"reshape in order {order!r} is not supported in a kernel", "Transpose, reshape, transpose."
-        )
+        raise trace_error(f"reshape in order {order!r} is not supported in a kernel", "Transpose, reshape, transpose.")
     source = x._view.shape
     target = reshaped_shape(session.guards, source, shape)
-    view = _by_ones(session, x._view, target)
+    view = _by_ones(session.guards, x._view, target)
     if view is not None and not copy:
         return _viewed(x, view)
     if copy is False:
@@ -179,13 +171,16 @@ def _constant_sizes(session: Session, node: Node, target: Shape) -> Node:
     return session.builder.slice(node, [0] * node.ndim, [1] * node.ndim, shape)
 
 
-def _by_ones(session: Session, view: View, target: Shape) -> View | None:
+def _by_ones(guards: Guards, view: View, target: Shape) -> View | None:
     """Return the view of shape `target` where it differs from `view` by axes of size 1 alone."""
     kept = [axis for axis, size in enumerate(view.shape) if size != ONE]
     wanted = [size for size in target if size != ONE]
-    if [view.shape[axis] for axis in kept] != wanted:
+    pairs = list(zip((view.shape[axis] for axis in kept), wanted, strict=False))
+    if len(kept) != len(wanted) or any(guards.hint(a) != guards.hint(b) for a, b in pairs):
         return None
-    if view.shape == target:
+    if any(common(guards, a, b) is None for a, b in pairs):
+        return None
+    if len(view.shape) == len(target) and kept == [k for k, size in enumerate(target) if size != ONE]:
         return view.transpose(range(len(target)))
     rest = iter(kept)
     return view.transpose([None if size == ONE else next(rest) for size in target])
@@ -251,18 +246,14 @@ def _flat_target(session: Session, x: Tracer, flat: Tracer) -> Shape:
     return tuple(Affine(session.guards.specialise(size)) for size in x._view.shape)
 
 
-def concat(
-    arrays: Any, /, axis: Any = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind"
-) -> Tracer:
+def concat(arrays: Any, /, axis: Any = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind") -> Tracer:
     """Return `arrays` one after the other along `axis` (each flattened, where it is None)."""
     session = current()
     tracers = [_tracer(x) for x in arrays]
     if not tracers:
         raise ValueError("need at least one array to concatenate")
     if out is not None or casting != "same_kind":
-        raise trace_error(
-            "concat with out= or casting= is not supported in a kernel", "Assign the result instead."
-        )
+        raise trace_error("concat with out= or casting= is not supported in a kernel", "Assign the result instead.")
     if axis is None:
         tracers, axis = [flatten(x) for x in tracers], 0
     name = checked_dtype(dtype) if dtype is not None else result_type(tuple(x.dtype.name for x in tracers))
@@ -270,9 +261,7 @@ def concat(
     if tracers[0].ndim == 0:
         raise ValueError("zero-dimensional arrays cannot be concatenated")
     if any(x.ndim != tracers[0].ndim for x in tracers):
-        raise ValueError(
-            "all the input array dimensions except for the concatenation axis must match exactly"
-        )
+        raise ValueError("all the input array dimensions except for the concatenation axis must match exactly")
     place = normalize_axis(axis, tracers[0].ndim)
     nodes = [session.builder.astype(x._read(), name) for x in tracers]
     return fresh(session, joined(session, nodes, place))
@@ -308,9 +297,7 @@ def joined(session: Session, nodes: Sequence[Node], axis: int) -> Node:
     return session.builder.concat(parts, axis)
 
 
-def stack(
-    arrays: Any, /, axis: Any = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind"
-) -> Tracer:
+def stack(arrays: Any, /, axis: Any = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind") -> Tracer:
     """Return `arrays` of one shape in sequence along a new axis."""
     tracers = [_tracer(x) for x in arrays]
     if not tracers:
@@ -318,9 +305,7 @@ def stack(
     guards = current().guards
     for x in tracers[1:]:
         first, other = tracers[0]._view.shape, x._view.shape
-        if len(first) != len(other) or any(
-            common(guards, a, b) is None for a, b in zip(first, other, strict=True)
-        ):
+        if len(first) != len(other) or any(common(guards, a, b) is None for a, b in zip(first, other, strict=True)):
             raise ValueError("all input arrays must have the same shape")
     place = normalize_axis(axis, tracers[0].ndim + 1)
     return concat([expand_dims(x, place) for x in tracers], place, out, dtype=dtype, casting=casting)
@@ -382,9 +367,7 @@ def astype(
             f"Cannot cast array data from {x.dtype!r} to {np.dtype(name)!r} according to the rule {casting!r}"
         )
     if dtype_kind(x.dtype.name) == "c" and dtype_kind(name) != "c":
-        raise trace_error(
-            f"converting {x.dtype.name} to {name} drops the imaginary part", "Take xp.real(x) first."
-        )
+        raise trace_error(f"converting {x.dtype.name} to {name} drops the imaginary part", "Take xp.real(x) first.")
     assert isinstance(x, Tracer)
     if name == x.dtype.name and not copy:
         return x
@@ -456,9 +439,7 @@ def pad(x: Any, /, pad_width: Any, mode: str = "constant", *, constant_values: A
             "Supported are constant, edge and wrap; or concat slices.",
         )
     if isinstance(pad_width, dict):
-        raise trace_error(
-            "pad with a dictionary is not supported in a kernel", "Give ((before, after), ...)."
-        )
+        raise trace_error("pad with a dictionary is not supported in a kernel", "Give ((before, after), ...).")
     widths = np.broadcast_to(np.asarray(pad_width), (x.ndim, 2)).tolist()
     values = np.broadcast_to(np.asarray(constant_values), (x.ndim, 2)).tolist() if mode == "constant" else []
     for axis in range(x.ndim):
@@ -471,9 +452,7 @@ def pad(x: Any, /, pad_width: Any, mode: str = "constant", *, constant_values: A
 
         size = x._view.shape[axis]
         if mode == "wrap" and not session.guards.at_least(size, max(before, after)):
-            raise trace_error(
-                "pad with mode 'wrap' by more than the array's size is not supported", "Pad in steps."
-            )
+            raise trace_error("pad with mode 'wrap' by more than the array's size is not supported", "Pad in steps.")
         if mode == "edge" and not session.guards.at_least(size, 1) and (before or after):
             raise ValueError(f"can't extend empty axis {axis} using modes other than 'constant' or 'empty'")
         parts = [x]
@@ -509,9 +488,7 @@ def tile(x: Any, repetitions: Any, /) -> Tracer:
 def repeat(x: Any, repeats: Any, /, *, axis: Any = None) -> Tracer:
     """Return `x` with each element `repeats` times along `axis` (flattened, by default)."""
     if not isinstance(repeats, int):
-        raise trace_error(
-            "repeat by an array of counts is not supported in a kernel", "Repeat by one Python int."
-        )
+        raise trace_error("repeat by an array of counts is not supported in a kernel", "Repeat by one Python int.")
     x = _tracer(x)
     if axis is None:
         x, axis = flatten(x), 0

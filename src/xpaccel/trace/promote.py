@@ -89,13 +89,7 @@ def operand(session: Session, value: Any) -> Operand:
         dtype = checked_dtype(value.dtype)
         return Operand(dtype, session.builder.const(value.item(), dtype))
     if isinstance(value, int | float | complex):  # a subclass, an IntEnum for one: its number is meant
-        plain = (
-            int(value)
-            if isinstance(value, int)
-            else float(value)
-            if isinstance(value, float)
-            else complex(value)
-        )
+        plain = int(value) if isinstance(value, int) else float(value) if isinstance(value, float) else complex(value)
         return Operand(type(plain), None, ScalarExpr.const(plain), plain)
     if isinstance(value, np.ndarray):
         return _captured(session, value)

@@ -119,20 +119,28 @@ def array_function(function: Callable[..., Any], args: tuple[Any, ...], options:
     if name is None:
         raise _unknown(getattr(function, "__name__", str(function)))
     if name == "clip":
-        args, options = _clip_arguments(*args, **options)
-    if name == "astype" or name not in ("concat", "stack") or "out" not in options:
-        return FUNCTIONS[name](*args, **options)
+        return _clip(*args, **options)
     return FUNCTIONS[name](*args, **options)
 
 
-def _clip_arguments(
-    a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: Any = None, max: Any = None
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    if out is not None:
-        raise trace_error(
-            "np.clip with out= is not supported in a kernel", "Assign the result: x[...] = np.clip(x, a, b)."
-        )
-    return (a, a_min if min is None else min, a_max if max is None else max), {}
+def _clip(
+    a: Any,
+    a_min: Any = None,
+    a_max: Any = None,
+    out: Any = None,
+    *,
+    min: Any = None,
+    max: Any = None,
+    casting: str = "same_kind",  # of what is written into `out`
+) -> Any:
+    """Return ``np.clip`` of these arguments."""
+    result = FUNCTIONS["clip"](a, a_min if min is None else min, a_max if max is None else max)
+    if out is None:
+        return result
+    if not isinstance(out, Tracer) or casting != "same_kind":
+        raise trace_error("np.clip with this out= or casting= is not supported in a kernel", "Use the result.")
+    FUNCTIONS["write_out"](result, out, "clip")
+    return out
 
 
 def table() -> dict[str, Callable[..., Any]]:
@@ -170,9 +178,7 @@ def table() -> dict[str, Callable[..., Any]]:
         "shape": shape,
         "ndim": lambda x: x.ndim if isinstance(x, Tracer) else 0,
         "size": size,
-        "iscomplexobj": lambda x: (
-            x.dtype.kind == "c" if isinstance(x, Tracer) else isinstance(x._value, complex)
-        ),
+        "iscomplexobj": lambda x: x.dtype.kind == "c" if isinstance(x, Tracer) else isinstance(x._value, complex),
         "flipud": matrix_flip(0),
         "fliplr": matrix_flip(1),
     }

@@ -29,9 +29,7 @@ def _prepare(x: Any, axis: Any, options: dict[str, Any]) -> tuple[Session, Node,
         )
     session = current()
     node = (x if isinstance(x, Tracer) else asarray(x))._read()
-    axes = (
-        tuple(range(node.ndim)) if axis is None else normalize_axes(axis, node.ndim, name="axis in reduction")
-    )
+    axes = tuple(range(node.ndim)) if axis is None else normalize_axes(axis, node.ndim, name="axis in reduction")
     return session, node, axes
 
 
@@ -48,9 +46,7 @@ def _finish(session: Session, node: Node, out: Any, name: str) -> Tracer:
     if out is None:
         return result
     if not isinstance(out, Tracer):
-        raise trace_error(
-            f"{name} was given out= that is not a traced array", "Leave it out and use the result."
-        )
+        raise trace_error(f"{name} was given out= that is not a traced array", "Leave it out and use the result.")
     write_out(result, out, name)
     return out
 
@@ -73,9 +69,7 @@ def _accumulate(kind: str) -> Callable[..., Tracer]:
         session, node, axes = _prepare(x, axis, options)
         name = checked_dtype(dtype) if dtype is not None else _wide(node.dtype)
         if dtype_kind(node.dtype) == "c" and dtype_kind(name) != "c":
-            raise trace_error(
-                f"{kind} of {node.dtype} as {name} drops the imaginary part", "Take xp.real(x) first."
-            )
+            raise trace_error(f"{kind} of {node.dtype} as {name} drops the imaginary part", "Take xp.real(x) first.")
         used = {"sum": "any", "prod": "all"}[kind] if name == "bool" else kind
         node = session.builder.astype(node, name)
         return _finish(session, _reduced(session, used, node, axes, bool(keepdims)), out, kind)
@@ -85,19 +79,13 @@ def _accumulate(kind: str) -> Callable[..., Tracer]:
 
 
 def _extreme(kind: str) -> Callable[..., Tracer]:
-    def function(
-        x: Any, /, axis: Any = None, out: Any = None, keepdims: bool = False, **options: Any
-    ) -> Tracer:
+    def function(x: Any, /, axis: Any = None, out: Any = None, keepdims: bool = False, **options: Any) -> Tracer:
         session, node, axes = _prepare(x, axis, options)
         if dtype_kind(node.dtype) == "c":
-            raise trace_error(
-                f"{kind} of complex arrays is not supported", "Take xp.abs(x) or xp.real(x) first."
-            )
+            raise trace_error(f"{kind} of complex arrays is not supported", "Take xp.abs(x) or xp.real(x) first.")
         guards = session.guards
         empty = [guards.equal(node.shape[k], 0) for k in axes]
-        if any(empty) and not any(
-            guards.equal(size, 0) for k, size in enumerate(node.shape) if k not in axes
-        ):
+        if any(empty) and not any(guards.equal(size, 0) for k, size in enumerate(node.shape) if k not in axes):
             raise ValueError(f"zero-size array to reduction operation {kind}imum which has no identity")
         used = {"max": "any", "min": "all"}[kind] if node.dtype == "bool" else kind
         return _finish(session, _reduced(session, used, node, axes, bool(keepdims)), out, kind)
@@ -107,9 +95,7 @@ def _extreme(kind: str) -> Callable[..., Tracer]:
 
 
 def _logical(kind: str) -> Callable[..., Tracer]:
-    def function(
-        x: Any, /, axis: Any = None, out: Any = None, keepdims: bool = False, **options: Any
-    ) -> Tracer:
+    def function(x: Any, /, axis: Any = None, out: Any = None, keepdims: bool = False, **options: Any) -> Tracer:
         session, node, axes = _prepare(x, axis, options)
         node = session.builder.astype(node, "bool")
         return _finish(session, _reduced(session, kind, node, axes, bool(keepdims)), out, kind)
@@ -156,9 +142,7 @@ def mean(
     return _finish(session, _divided(session, total, _count(session, node, axes)), out, "mean")
 
 
-def _variance(
-    session: Session, node: Node, axes: tuple[int, ...], dtype: Any, keepdims: bool, correction: Any
-) -> Node:
+def _variance(session: Session, node: Node, axes: tuple[int, ...], dtype: Any, keepdims: bool, correction: Any) -> Node:
     builder = session.builder
     name = _mean_dtype(node, dtype)
     count = _count(session, node, axes)

@@ -86,9 +86,7 @@ def resolve_index(guards: Guards, index: Affine, size: Affine, axis: int) -> Aff
     """Return the non-negative position that an integer index means; raise IndexError beyond the end."""
     position = index + size if guards.less(index, 0) else index
     if guards.less(position, 0) or not guards.less(position, size):
-        raise IndexError(
-            f"index {guards.hint(index)} is out of bounds for axis {axis} with size {guards.hint(size)}"
-        )
+        raise IndexError(f"index {guards.hint(index)} is out of bounds for axis {axis} with size {guards.hint(size)}")
     return position
 
 

@@ -99,6 +99,7 @@ def trace(
         returned = function(*args, **kwargs)
         session.builder.line = ""
         result_leaves, tree = flatten(returned)
+        tree = _known_keys(tree)
         outputs: list[Node] = []
         result = _results(session, result_leaves, outputs)
         _check_constants(session)
@@ -199,13 +200,19 @@ def _results(session: Session, leaves: Sequence[Any], outputs: list[Node]) -> li
     return result
 
 
+def _known_keys(tree: TreeDef) -> TreeDef:
+    """Return `tree` with traced numbers among a dict's keys as what they are: hashing specialised them."""
+    keys = tuple(key._known() if isinstance(key, TracedNumber) else key for key in tree.keys)
+    return tree if tree.type is None else TreeDef(tree.type, keys, tuple(map(_known_keys, tree.children)))
+
+
 def _array_result(session: Session, leaf: Tracer, outputs: list[Node], made: dict[int, int]) -> OutLeaf:
     check_session(leaf._session, "a traced array")
     if leaf._argument is not None:
         return Argument(leaf._argument)
     view = leaf._view
     plain = all(size == ONE for axis, size in zip(view.axes, view.shape, strict=True) if axis is None)
-    if view.buffer.slot is not None and plain:
+    if view.buffer.slot is not None and plain and not view.is_read_only:
         return ArgumentView(view.buffer.slot, view.box, view.axes)
     if id(leaf) not in made:
         made[id(leaf)] = len(outputs)

@@ -41,9 +41,7 @@ class Tracer:
 
     __array_priority__ = 1000.0
 
-    def __init__(
-        self, session: Session, view: View, *, scalar: bool = False, argument: int | None = None
-    ) -> None:
+    def __init__(self, session: Session, view: View, *, scalar: bool = False, argument: int | None = None) -> None:
         self._session = session
         self._view = view
         self._scalar = scalar
@@ -116,16 +114,12 @@ class Tracer:
     @property
     def flat(self) -> Any:
         """Not for kernels: iterating element by element."""
-        raise trace_error(
-            "a kernel cannot go through an array element by element (.flat)", "Write whole-array code."
-        )
+        raise trace_error("a kernel cannot go through an array element by element (.flat)", "Write whole-array code.")
 
     @property
     def at(self) -> Any:
         """Not of the standard."""
-        raise trace_error(
-            "x.at is JAX's, and not of the array API standard", "Assign to a slice: x[1:-1] = values."
-        )
+        raise trace_error("x.at is JAX's, and not of the array API standard", "Assign to a slice: x[1:-1] = values.")
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         from xpaccel.trace.namespace import namespace
@@ -158,9 +152,7 @@ class Tracer:
         if sum(item is Ellipsis for item in items) > 1:
             raise IndexError("an index can only have a single ellipsis ('...')")
         if given > self.ndim:
-            raise IndexError(
-                f"too many indices for array: array is {self.ndim}-dimensional, but {given} were indexed"
-            )
+            raise IndexError(f"too many indices for array: array is {self.ndim}-dimensional, but {given} were indexed")
         missing: list[Any] = [(None, None, 1)] * (self.ndim - given)
         element = given == self.ndim
         for item in items:
@@ -220,9 +212,7 @@ class Tracer:
         )
 
     def __contains__(self, item: Any) -> bool:
-        raise trace_error(
-            "`in` asks for the truth of a traced array", "Use xp.any(x == value) as a value in xp.where."
-        )
+        raise trace_error("`in` asks for the truth of a traced array", "Use xp.any(x == value) as a value in xp.where.")
 
     def _no_number(self, kind: str) -> Any:
         raise trace_error(
@@ -259,7 +249,8 @@ class Tracer:
         raise trace_error(
             "plain NumPy asked for the values of a traced array, which are known only when the kernel runs",
             "If a function was called here, kernels do not know it: call it outside of the kernel. "
-            "If this assigns to a NumPy array, make that array like a traced one: np.zeros_like(u).",
+            "If this assigns to a NumPy array, make that array like a traced one: np.zeros_like(u). "
+            "np.asarray(u) is not needed: u is an array.",
         )
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -369,9 +360,9 @@ def _install() -> None:
 
 def _defers(other: Any) -> bool:
     """Whether an operand is of a type that has its own way with arrays, or none."""
-    return not isinstance(
-        other, Tracer | Number | np.ndarray | np.generic | int | float | complex | list | tuple
-    ) and (other is not None)
+    return not isinstance(other, Tracer | Number | np.ndarray | np.generic | int | float | complex | list | tuple) and (
+        other is not None
+    )
 
 
 def _install_methods() -> None:
@@ -382,9 +373,9 @@ def _install_methods() -> None:
     )
 
     def method(name: str) -> Callable[..., Any]:
-        return lambda self, *args, **kwargs: FUNCTIONS[
-            f"method {name}" if f"method {name}" in FUNCTIONS else name
-        ](self, *args, **kwargs)
+        return lambda self, *args, **kwargs: FUNCTIONS[f"method {name}" if f"method {name}" in FUNCTIONS else name](
+            self, *args, **kwargs
+        )
 
     for name in methods.split():
         call = method(name)

@@ -52,8 +52,7 @@ class TreeDef:
             return "*"
         names = self.keys or ("",) * len(self.children)
         items = (
-            f"{name!r}: {child}" if name != "" else f"{child}"
-            for name, child in zip(names, self.children, strict=True)
+            f"{name!r}: {child}" if name != "" else f"{child}" for name, child in zip(names, self.children, strict=True)
         )
         return f"{self.type.__name__}({', '.join(items)})"
 
@@ -103,14 +102,15 @@ for _leaf in (int, float, complex, bool, str, type(None)):
     _kinds[_leaf] = ""
 
 
+#: Trees met before, by type, keys and the identity of their children, which they keep alive.
+_trees: dict[tuple[type[Any], tuple[Any, ...], tuple[int, ...]], TreeDef] = {}
+_MOST = 1000
+
+
 def _kind(cls: type[Any]) -> str:
     if issubclass(cls, tuple) and hasattr(cls, "_fields"):
         kind = "sequence"
-    elif (
-        dataclasses.is_dataclass(cls)
-        and not hasattr(cls, "__array_namespace__")
-        and not hasattr(cls, "__array__")
-    ):
+    elif dataclasses.is_dataclass(cls) and not hasattr(cls, "__array_namespace__") and not hasattr(cls, "__array__"):
         kind = "dataclass"
     else:
         kind = ""
@@ -134,7 +134,7 @@ def flatten(obj: Any) -> tuple[list[Any], TreeDef]:
     """
     leaves: list[Any] = []
     append = leaves.append
-    kinds = _kinds
+    kinds, known = _kinds, _trees
 
     def walk(item: Any) -> TreeDef:
         cls = item.__class__
@@ -144,12 +144,28 @@ def flatten(obj: Any) -> tuple[list[Any], TreeDef]:
         if not kind:
             append(item)
             return LEAF
-        if kind == "sequence":
-            return TreeDef(cls, (), tuple([walk(child) for child in item]))
+        keys: tuple[Any, ...] = ()
+        items = item
         if kind == "dict":
-            return TreeDef(cls, tuple(item), tuple([walk(child) for child in item.values()]))
-        names = tuple([field.name for field in dataclasses.fields(item)])
-        return TreeDef(cls, names, tuple([walk(getattr(item, name)) for name in names]))
+            keys, items = tuple(item), item.values()
+        elif kind == "dataclass":
+            keys = tuple([field.name for field in dataclasses.fields(item)])
+            items = [getattr(item, name) for name in keys]
+        children = []
+        for child in items:
+            if kinds.get(child.__class__) == "":
+                append(child)
+                children.append(LEAF)
+            else:
+                children.append(walk(child))
+        key = (cls, keys, tuple([id(child) for child in children]))
+        tree = known.get(key)
+        if tree is None:
+            tree = TreeDef(cls, keys, tuple(children))
+            if len(known) >= _MOST:
+                known.clear()
+            known[key] = tree
+        return tree
 
     tree = walk(obj)
     return leaves, tree

@@ -77,8 +77,7 @@ class Buffer:
                 raise trace_error(
                     "this array was reshaped from an argument and is written now: whether that writes to "
                     "the argument too depends on how the argument lies in memory",
-                    "Write to the argument itself through slices, or reshape a copy: "
-                    "xp.reshape(x, shape, copy=True).",
+                    "Write to the argument itself through slices, or reshape a copy: xp.reshape(x, shape, copy=True).",
                 )
             other.stale = line or "a line before"
         self.node = node
@@ -99,12 +98,15 @@ class View:
         (a new axis, a broadcast one). An axis of the buffer left out has size 1.
     shape
         The view's shape.
+    is_read_only
+        Whether it was broadcast, which NumPy does not let one write through.
     """
 
     buffer: Buffer
     box: tuple[tuple[Affine, int, Affine], ...]
     axes: tuple[int | None, ...]
     shape: Shape
+    is_read_only: bool = False
 
     @staticmethod
     def whole(buffer: Buffer) -> View:
@@ -122,13 +124,6 @@ class View:
             and all(start == ZERO and step == 1 for start, step, _ in self.box)
         )
 
-    @property
-    def is_broadcast(self) -> bool:
-        """Whether several of its elements are the same memory."""
-        return any(
-            axis is None and size not in (ZERO, ONE) for axis, size in zip(self.axes, self.shape, strict=True)
-        )
-
     def read(self, session: Session) -> Node:
         """Return what the view shows now."""
         self.buffer.check()
@@ -140,7 +135,7 @@ class View:
     def write(self, session: Session, value: Node) -> None:
         """Replace what the view shows by `value`, of the view's shape and the buffer's dtype."""
         builder = session.builder
-        if self.is_broadcast:
+        if self.is_read_only:
             raise ValueError("assignment destination is read-only")
         if ZERO in self.shape:
             return  # nothing is written
@@ -184,13 +179,13 @@ class View:
                 first, stride, _ = box[axis]
                 box[axis] = (first + start * stride, step * stride if count != ONE else 1, count)
             position += 1
-        return View(self.buffer, tuple(box), tuple(axes), tuple(shape))
+        return View(self.buffer, tuple(box), tuple(axes), tuple(shape), self.is_read_only)
 
     def transpose(self, order: Sequence[int | None]) -> View:
         """Return the view with its axes in that order; None is a new axis, one left out has size 1."""
         axes = tuple(None if k is None else self.axes[k] for k in order)
         shape = tuple(ONE if k is None else self.shape[k] for k in order)
-        return View(self.buffer, self.box, axes, shape)
+        return View(self.buffer, self.box, axes, shape, self.is_read_only)
 
     def broadcast(self, shape: Shape) -> View:
         """Return the view broadcast to `shape`, to which it is known to broadcast."""
@@ -201,4 +196,4 @@ class View:
             axes.append(None if size == ONE and target != ONE else axis)
             if axes[-1] is not None and target != size and axis is not None:
                 box[axis] = (*box[axis][:2], target)  # another name of the same size
-        return View(self.buffer, tuple(box), tuple(axes), tuple(shape))
+        return View(self.buffer, tuple(box), tuple(axes), tuple(shape), True)

@@ -1,0 +1,1 @@
+"""The command `xpaccel demo`: a flood over real terrain, by the kernels of ``examples/flood.py``."""
