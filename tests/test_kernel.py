@@ -139,6 +139,10 @@ def test_arguments_that_share_memory():
         lambda x: (x[:6], x[6:]),
         lambda x: (x.reshape(3, 4)[1:], x.reshape(3, 4)[:-1]),
         lambda x: (x.reshape(3, 4).T[:3, :], x.reshape(3, 4)[:, 1:]),
+        lambda x: (x[:9].reshape(3, 3).T, x[:9].reshape(3, 3).T[1:2]),
+        lambda x: (x[None, 1:], x[None, :-1]),
+        lambda x: (x[:4], x[3:4]),
+        lambda x: (x.reshape(3, 4)[1:2, 1:], x.reshape(3, 4)[1:2, :3]),
     ):
         want, got = base.copy(), base.copy()
         eager(shift, *pick(want))

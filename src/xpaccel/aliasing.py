@@ -154,7 +154,8 @@ def _strides(array: AnyArray) -> tuple[int, ...]:
 def _boxes(arrays: Sequence[AnyArray], strides: tuple[int, ...], slot: int) -> tuple[AnyArray, list[ViewOf]] | None:
     """Return a base with these strides and where `arrays` lie in it, or None if some do not."""
     origin = min(array.__array_interface__["data"][0] + byte_bounds(array)[0] for array in arrays)
-    shape = [1] * len(strides)
+    singles = max(sum(size == 1 for size in array.shape) for array in arrays)  # axes that no stride tells apart
+    shape = [1] * (len(strides) + singles)
     views = []
     for array in arrays:
         offset = array.__array_interface__["data"][0] - origin
@@ -164,27 +165,27 @@ def _boxes(arrays: Sequence[AnyArray], strides: tuple[int, ...], slot: int) -> t
             starts.append(start)
         if offset:
             return None
-        box = [(start, 1, 1) for start in starts]
-        axes: list[int] = []
-        for size, stride in zip(array.shape, array.strides, strict=True):
-            free = [
-                axis for axis in range(len(strides)) if axis not in axes and (size == 1 or stride % strides[axis] == 0)
-            ]
-            exact = [axis for axis in free if size > 1 and abs(stride) == strides[axis]]
-            if not free or (size > 1 and not stride):
-                return None
-            axis = (exact or free)[0]
-            step = stride // strides[axis] if size > 1 else 1
-            if starts[axis] + step * (size - 1) < 0:
-                return None
-            box[axis] = (starts[axis], step, size)
-            axes.append(axis)
+        box = [(start, 1, 1) for start in starts] + [(0, 1, 1)] * singles
+        chosen: dict[int, int] = {}
+        for own, (size, stride) in enumerate(zip(array.shape, array.strides, strict=True)):
+            if size > 1:
+                fits = [k for k, unit in enumerate(strides) if k not in chosen.values() and stride % unit == 0]
+                if not fits or not stride:
+                    return None
+                axis = next((k for k in fits if abs(stride) == strides[k]), fits[0])
+                box[axis] = (starts[axis], stride // strides[axis], size)
+                chosen[own] = axis
+                if starts[axis] + box[axis][1] * (size - 1) < 0:
+                    return None
+        free = [axis for axis in reversed(range(len(box))) if axis not in chosen.values()]
+        axes = [chosen[own] if own in chosen else free.pop(0) for own in range(array.ndim)]
         for axis, (start, step, size) in enumerate(box):
             shape[axis] = max(shape[axis], start + 1, start + step * (size - 1) + 1)
         views.append(ViewOf(slot, tuple(box), tuple(axes)))
-    for outer, inner, size in zip(strides, strides[1:], shape[1:], strict=False):
+    for outer, inner, size in zip(strides, strides[1:], shape[1 : len(strides)], strict=False):
         if size * inner > outer:  # two places of this base would be one element
             return None
     first = min(arrays, key=lambda array: array.__array_interface__["data"][0] + byte_bounds(array)[0])
     corner = first[tuple(slice(None, None, -1) if stride < 0 else slice(None) for stride in first.strides)]
-    return np.lib.stride_tricks.as_strided(corner, tuple(shape), strides), views
+    steps = (*strides, *[first.itemsize] * singles)
+    return np.lib.stride_tricks.as_strided(corner, tuple(shape), steps), views

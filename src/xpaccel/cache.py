@@ -29,6 +29,11 @@ _SUFFIX = ".entry"
 _DAY = 86_400.0
 
 
+def _header(key: str, payload: bytes) -> bytes:
+    """Return what an entry begins with: its checksum covers the key, so no entry passes for another."""
+    return _MAGIC + hashlib.sha256(key.encode() + b"\n" + payload).digest()
+
+
 @dataclass(frozen=True, slots=True)
 class CacheInfo:
     """What a cache folder holds: its path, the number of entries and the bytes of all its files."""
@@ -96,7 +101,7 @@ class Store:
         except OSError:
             return None
         payload = content[_HEADER:]
-        if content[:_HEADER] != _MAGIC + hashlib.sha256(payload).digest():
+        if content[:_HEADER] != _header(key, payload):
             _remove(path)
             return None
         if time.time() - found.st_mtime > _DAY:  # says that it is used, seldom enough to cost nothing
@@ -106,7 +111,7 @@ class Store:
 
     def put(self, key: str, payload: bytes) -> None:
         """Keep `payload` under `key`. Where that fails, it warns once and the cache goes unused."""
-        self.write(self.path(key), _MAGIC + hashlib.sha256(payload).digest() + payload)
+        self.write(self.path(key), _header(key, payload) + payload)
 
     def write(self, path: Path, content: bytes) -> bool:
         """Write a file of the folder as a whole or not at all; return whether it is there."""

@@ -188,7 +188,7 @@ class Compiled:
             except (ArithmeticError, TypeError, ValueError):
                 return False
             for answer, value in zip(found, self._answers, strict=True):
-                if not (answer == value or (answer != answer and value != value)) or type(answer) is not type(value):
+                if type(answer) is not type(value) or repr(answer) != repr(value):  # 0.0 is not -0.0; nan is nan
                     return False
         return self.traced.captured.check()
 

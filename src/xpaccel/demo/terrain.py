@@ -64,12 +64,17 @@ class Terrain:
         if factor == 1:
             return self
         z = _stretch(_stretch(self.z, factor).T, factor).T
-        steps = {name: getattr(self, name) / factor for name in ("dx", "dy", "lon_step", "lat_step")}
-        moved = {}
-        if self.west is not None and self.south is not None:
-            outward = (factor - 1) / (2 * factor)  # from an old centre to the outermost of its new ones
-            moved = {"west": self.west - outward * self.lon_step, "south": self.south - outward * self.lat_step}
-        return replace(self, z=np.ascontiguousarray(z), **steps, **moved)
+        outward = (factor - 1) / (2 * factor)  # from an old centre to the outermost of its new ones
+        return replace(
+            self,
+            z=np.ascontiguousarray(z),
+            dx=self.dx / factor,
+            dy=self.dy / factor,
+            west=None if self.west is None else self.west - outward * self.lon_step,
+            south=None if self.south is None else self.south - outward * self.lat_step,
+            lon_step=self.lon_step / factor,
+            lat_step=self.lat_step / factor,
+        )
 
 
 def _stretch(z: npt.NDArray[np.float64], factor: int) -> npt.NDArray[np.float64]:
@@ -78,14 +83,15 @@ def _stretch(z: npt.NDArray[np.float64], factor: int) -> npt.NDArray[np.float64]
     place = np.clip((np.arange(n * factor) + 0.5) / factor - 0.5, 0, n - 1)
     below = np.minimum(place.astype(np.intp), n - 2)
     part = (place - below)[:, None]
-    return z[below] * (1 - part) + z[below + 1] * part
+    stretched: npt.NDArray[np.float64] = z[below] * (1 - part) + z[below + 1] * part
+    return stretched
 
 
 @dataclass(frozen=True)
 class _Axis:
     """A coordinate along one axis: values at the cells, and what they are measured in."""
 
-    values: npt.NDArray[np.float64]
+    values: npt.NDArray[np.floating[Any]]
     unit: str  # "degrees", "metres", or "" where the file does not say
 
 
@@ -150,7 +156,7 @@ def _read(path: Path, variable: str | None) -> _Raw:
 
 
 def _read_numpy(path: Path, variable: str | None) -> _Raw:
-    found = np.load(path, allow_pickle=False)
+    found: Any = np.load(path, allow_pickle=False)
     if isinstance(found, np.ndarray):
         if variable is not None:
             raise UserError(f"--variable {variable}: a .npy file has one array without a name, leave it out")

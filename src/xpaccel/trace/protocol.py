@@ -137,9 +137,12 @@ def _clip(
     result = FUNCTIONS["clip"](a, a_min if min is None else min, a_max if max is None else max)
     if out is None:
         return result
-    if not isinstance(out, Tracer) or casting != "same_kind":
+    if not isinstance(out, Tracer) or casting not in ("same_kind", "unsafe"):
         raise trace_error("np.clip with this out= or casting= is not supported in a kernel", "Use the result.")
-    FUNCTIONS["write_out"](result, out, "clip")
+    if casting == "unsafe":
+        out[...] = result
+    else:
+        FUNCTIONS["write_out"](result, out, "clip")
     return out
 
 
