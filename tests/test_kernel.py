@@ -359,3 +359,53 @@ def test_empty_and_single_sized_axes():
         for got, want in zip(step(u), eager(step, u), strict=True):
             np.testing.assert_allclose(got, want, rtol=1e-15)
             assert got.dtype == want.dtype
+
+
+class Model:
+    scale = 1.0
+
+    def __init__(self):
+        self.factor, self.weights, self.state = 2.0, np.array([1.0, 2.0]), np.ones(2)
+
+    @xpa.kernel
+    def step(self, u):
+        return self.factor * u * self.scale + self.weights
+
+    @xpa.kernel
+    def write(self):
+        self.state[...] = 5.0
+
+    @xpa.kernel
+    def assign(self, u):
+        self.factor = 3.0
+        return u
+
+
+def test_attributes_of_self_are_guards(monkeypatch):
+    model = Model()
+    np.testing.assert_array_equal(model.step(np.ones(2)), [3.0, 4.0])
+    model.factor = 5.0
+    np.testing.assert_array_equal(model.step(np.ones(2)), [6.0, 7.0])
+    model.weights[:] = 0.0
+    np.testing.assert_array_equal(model.step(np.ones(2)), [5.0, 5.0])
+    monkeypatch.setattr(Model, "scale", 2.0)
+    np.testing.assert_array_equal(model.step(np.ones(2)), [10.0, 10.0])
+
+
+def test_what_would_happen_only_while_tracing_is_refused():
+    calls = []
+
+    @xpa.kernel
+    def count(u):
+        calls.append(1)
+        return u
+
+    @xpa.kernel
+    def replace(state):
+        state["h"] = state["h"] * 2.0
+
+    for kernel, args in ((Model().write, ()), (Model().assign, (np.ones(2),)), (count, (np.ones(2),))):
+        with pytest.raises(xpa.TraceError, match="not its own"):
+            kernel(*args)
+    with pytest.raises(xpa.TraceError, match="container"):
+        replace({"h": np.ones(2)})

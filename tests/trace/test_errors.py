@@ -99,7 +99,8 @@ def test_an_array_that_leaks_out_of_its_trace_is_refused():
     def leak(u, t):
         KEPT[:] = [u, t, u + 1]
 
-    trace_call(leak, np.ones(3), 2.0)
+    with pytest.raises(TraceError, match="not its own"):
+        trace_call(leak, np.ones(3), 2.0)
     array, number, made = KEPT
     for use in (
         lambda: array + 1,

@@ -7,10 +7,12 @@ every view of it, is gone.
 
 from __future__ import annotations
 
+import ctypes
 import math
 import threading
 from collections import deque
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -25,26 +27,30 @@ POOLED = 256 * 1024
 #: Idle blocks are kept as long as their bytes do not exceed those in use by more than this.
 SPARE = 256 * 1024 * 1024
 
-Block = np.ndarray[Any, np.dtype[np.uint8]]
+
+class _Block:
+    """Memory for one array: `size` bytes from `address` on."""
+
+    __slots__ = ("_memory", "address", "size")
+
+    def __init__(self, size: int) -> None:
+        self._memory = np.empty(size + ALIGNMENT, np.uint8)
+        start = self._memory.__array_interface__["data"][0]
+        self.address, self.size = start + -start % ALIGNMENT, size
 
 
-class _Lease:
-    """What an array (with all its views) holds as its base; gives its block back when they are gone."""
+@cache
+def _lease(size: int) -> Any:
+    """Return the type of what arrays on blocks of `size` bytes hold as their base, with all their views.
 
-    __slots__ = ("__array_interface__", "_block", "_pool")
+    It is a ctypes array, whose memory `numpy.ndarray` takes in a quarter of a microsecond. When the last
+    array lets go of it, its block goes back to the pool.
+    """
 
-    def __init__(self, pool: _Pool, block: Block, shape: Sequence[int], dtype: np.dtype[Any]) -> None:
-        self._pool, self._block = pool, block
-        address = block.__array_interface__["data"][0]
-        self.__array_interface__ = {
-            "data": (address + -address % ALIGNMENT, False),
-            "shape": tuple(shape),
-            "typestr": dtype.str,
-            "version": 3,
-        }
+    def give_back(lease: Any) -> None:
+        lease.pool.give_back(lease.block)
 
-    def __del__(self) -> None:
-        self._pool.give_back(self._block)
+    return type("Lease", (ctypes.c_char * size,), {"__del__": give_back})
 
 
 class _Pool:
@@ -52,8 +58,8 @@ class _Pool:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._returned: deque[Block] = deque()
-        self._idle: dict[int, list[Block]] = {}  # the sizes used last are at the end
+        self._returned: deque[_Block] = deque()
+        self._idle: dict[int, list[_Block]] = {}  # the sizes used last are at the end
         self._idle_bytes = self._live_bytes = 0
 
     def empty(self, shape: Sequence[int], dtype: np.dtype[Any], size: int) -> np.ndarray[Any, Any]:
@@ -63,16 +69,22 @@ class _Pool:
             blocks = self._idle.get(rounded)
             block = blocks.pop() if blocks else None
             if block is not None:
-                self._idle_bytes -= block.nbytes
+                self._idle_bytes -= block.size
             if blocks is not None and not blocks:
                 del self._idle[rounded]
-        if block is None:
-            block = np.empty(rounded + ALIGNMENT, np.uint8)
-        with self._lock:
-            self._live_bytes += block.nbytes
-        return np.asarray(_Lease(self, block, shape, dtype))
+            self._live_bytes += rounded
+        lease = _lease(rounded)
+        try:
+            block = block or _Block(rounded)
+        except MemoryError:
+            with self._lock:
+                self._live_bytes -= rounded
+            raise
+        held = lease.from_address(block.address)
+        held.pool, held.block = self, block
+        return np.ndarray(shape, dtype, held)
 
-    def give_back(self, block: Block) -> None:
+    def give_back(self, block: _Block) -> None:
         """Take a block back. Runs wherever a last reference goes away, also inside this pool's own lock."""
         self._returned.append(block)
         if self._lock.acquire(blocking=False):
@@ -99,15 +111,14 @@ class _Pool:
         """Put returned blocks among the idle ones, then release the least recently used beyond the limit."""
         while self._returned:
             block = self._returned.popleft()
-            size = block.nbytes - ALIGNMENT
-            blocks = self._idle.pop(size, [])
+            blocks = self._idle.pop(block.size, [])
             blocks.append(block)
-            self._idle[size] = blocks
-            self._live_bytes -= block.nbytes
-            self._idle_bytes += block.nbytes
+            self._idle[block.size] = blocks
+            self._live_bytes -= block.size
+            self._idle_bytes += block.size
         while self._idle and self._idle_bytes > self._live_bytes + SPARE:
             size = next(iter(self._idle))
-            self._idle_bytes -= self._idle[size].pop().nbytes
+            self._idle_bytes -= self._idle[size].pop().size
             if not self._idle[size]:
                 del self._idle[size]
 

@@ -19,7 +19,7 @@ SUFFIXES = (".gif", ".mp4")
 FRAMES_PER_SECOND = 12
 LINGER = 2.0  # seconds on the last frame
 PIXELS = 640  # of the longer side of a depth that is kept for a frame
-HEIGHT, DPI = 6.2, 100
+HEIGHT, DPI = 5.8, 100
 
 
 def check(path: Path) -> None:
@@ -88,7 +88,8 @@ def coarsen(depth: npt.NDArray[Any], factor: int) -> npt.NDArray[np.float32]:
     n, m = depth.shape
     padded = np.pad(depth, ((0, -n % factor), (0, -m % factor)), mode="edge")
     blocks = padded.reshape(padded.shape[0] // factor, factor, padded.shape[1] // factor, factor)
-    return blocks.mean(axis=(1, 3), dtype=np.float32)
+    means: npt.NDArray[np.float32] = blocks.mean(axis=(1, 3), dtype=np.float32)
+    return means
 
 
 def _write_gif(path: Path, frames: Iterator[npt.NDArray[np.uint8]]) -> None:

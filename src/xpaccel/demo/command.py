@@ -77,15 +77,15 @@ def demo(
     of examples/flood.py. It ends with a table of what each backend did, the water balance, and a map.
     A backend that would take much longer than the fastest runs the first steps alone, and the table says so.
 
-    Examples:
+    For example:
 
-        xpaccel demo
+    xpaccel demo
 
-        xpaccel demo --refine 4 --hours 1 --animate flood.gif
+    xpaccel demo --refine 4 --hours 1 --animate flood.gif
 
-        xpaccel demo --dem valley.nc --rain 50 --backend numba --out flood.zarr
+    xpaccel demo --dem valley.nc --rain 50 --backend numba --out flood.zarr
 
-        xpaccel demo --dem heights.npy --spacing 25 --edges closed --quiet
+    xpaccel demo --dem heights.npy --spacing 25 --edges closed --quiet
     """
     _check_numbers(refine=refine, rain=rain, hours=hours, manning=manning, frames=frames)
     _check_choice("--edges", edges, EDGES)

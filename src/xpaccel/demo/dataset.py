@@ -45,7 +45,9 @@ class Writer:
         north = (n - 1 - np.arange(n)) * terrain.dy
         east = np.arange(m) * terrain.dx
         self._axis("x", east, "distance eastward of cell centres from the westernmost", "X", "projection_x_coordinate")
-        self._axis("y", north, "distance northward of cell centres from the southernmost", "Y", "projection_y_coordinate")
+        self._axis(
+            "y", north, "distance northward of cell centres from the southernmost", "Y", "projection_y_coordinate"
+        )
         self._axis("x_face", (np.arange(m + 1) - 0.5) * terrain.dx, "distance eastward of the faces of cells", "X")
         self._axis("y_face", (n - 0.5 - np.arange(n + 1)) * terrain.dy, "distance northward of the faces of cells", "Y")
         self._put("time", np.asarray(times), ("time",), "s", "time since the rain began", axis="T")
@@ -59,9 +61,7 @@ class Writer:
             "elevation", terrain.z.astype(dtype), ("y", "x"), "m", "elevation of the ground",
             standard_name="surface_altitude", **places,
         )  # fmt: skip
-        self._depth = self._make(
-            "depth", (len(times), n, m), ("time", "y", "x"), "m", "depth of the water", **places
-        )
+        self._depth = self._make("depth", (len(times), n, m), ("time", "y", "x"), "m", "depth of the water", **places)
         self._written = 0
 
     def add(self, depth: npt.NDArray[Any]) -> None:

@@ -18,7 +18,7 @@ SHALLOW = 1e-3
 
 # Lightness falls steadily from one to the next, so that depth reads without a look at the colour bar.
 _WATER = ("#c9ecf6", "#8fd0ea", "#4fa9d8", "#2478b8", "#114b91", "#0a2763", "#06103a")
-_LAND = ("#b5bf9a", "#cfcfa6", "#e2d8b4", "#e6d3b3", "#d9bf9f", "#efe7dc")
+_LAND = ("#a3b18a", "#bfc498", "#d8cfa3", "#d9c19a", "#c9a988", "#e4d8ca")
 _INK, _PAPER = "#22303a", "#fbfaf7"
 _LENGTHS = (1.0, 2.0, 5.0)
 
@@ -49,9 +49,10 @@ class Map:
         self._width, self._height = m * terrain.dx, n * terrain.dy
         aspect = min(max(self._width / self._height, 0.5), 2.2)
         map_height = height - 1.25
-        width = map_height * aspect + 1.75
+        width = max(map_height * aspect + 1.75, 6.2)  # the subtitle needs some
+        small = min(9.5, 1.3 * height)
         figure = Figure(figsize=(width, height), dpi=dpi, facecolor=_PAPER)
-        self._canvas = FigureCanvasAgg(figure)
+        self._canvas: Any = FigureCanvasAgg(figure)  # its methods have no types
         axes = figure.add_axes((0.35 / width, 0.35 / height, map_height * aspect / width, map_height / height))
         extent = (0.0, self._width, 0.0, self._height)
         axes.imshow(relief(terrain), extent=extent, interpolation="antialiased")
@@ -66,8 +67,10 @@ class Map:
         _scale_bar(axes, self._width, self._height)
         _north_arrow(axes)
         self._title = figure.text(0.35 / width, 1 - 0.42 / height, "", size=16, weight="bold", color=_INK, va="center")
-        self._subtitle = figure.text(0.35 / width, 1 - 0.71 / height, "", size=9.5, color=_INK, alpha=0.8, va="center")
-        bar = figure.add_axes((1 - 1.12 / width, 0.35 / height, 0.2 / width, map_height / height))
+        self._subtitle = figure.text(
+            0.35 / width, 1 - 0.71 / height, "", size=small, color=_INK, alpha=0.8, va="center"
+        )
+        bar = figure.add_axes(((map_height * aspect + 0.63) / width, 0.35 / height, 0.2 / width, map_height / height))
         _colour_bar(bar, colours, norm)
         self._figure = figure
 
@@ -85,10 +88,8 @@ class Map:
         self._water.set_data(depth)
         self._title.set_text(f"Water depth after {clock(seconds)} of rain")
         n, m = terrain.z.shape
-        self._subtitle.set_text(
-            f"{terrain.name}  ·  {self._rain:g} mm/h  ·  {n} × {m} cells of "
-            f"{distance(terrain.dx)} × {distance(terrain.dy)}"
-        )
+        cells = f"{m} × {n} cells of {terrain.dx:.3g} m × {terrain.dy:.3g} m"
+        self._subtitle.set_text(f"{_shortened(terrain.name)}  ·  {self._rain:g} mm/h  ·  {cells}")
 
     def save(self, path: Path) -> None:
         """Write the figure as PNG."""
@@ -115,7 +116,7 @@ def relief(terrain: Terrain) -> npt.NDArray[np.float64]:
     exaggeration = min(0.9 / typical, 20.0) if typical > 0 else 1.0  # steep slopes look steep on any terrain
     light = LightSource(azdeg=315, altdeg=45)
     shade = light.hillshade(z, vert_exag=exaggeration, dx=terrain.dx, dy=terrain.dy)
-    blended: npt.NDArray[np.float64] = light.blend_soft_light(land, (0.12 + 0.8 * shade)[..., None])
+    blended: npt.NDArray[np.float64] = light.blend_soft_light(land, (0.04 + 0.86 * shade)[..., None])
     return np.clip(blended, 0, 1)
 
 
@@ -143,6 +144,10 @@ def depth_label(metres: float) -> str:
     return f"{metres:g} m"
 
 
+def _shortened(name: str, most: int = 40) -> str:
+    return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
 def _colours(deepest: float) -> tuple[Any, Any]:
     """Blues that become opaque as the water becomes deeper, on a logarithmic scale."""
     from matplotlib.colors import LinearSegmentedColormap, ListedColormap, LogNorm
@@ -151,7 +156,7 @@ def _colours(deepest: float) -> tuple[Any, Any]:
     depth = SHALLOW * (deepest / SHALLOW) ** np.linspace(0, 1, 256)
     opaque = 0.1  # metres
     ramp = np.clip(np.log(depth / SHALLOW) / math.log(opaque / SHALLOW), 0, 1)
-    colours[:, 3] = 0.97 * ramp**1.3
+    colours[:, 3] = 0.97 * ramp**1.6
     return ListedColormap(colours).with_extremes(under=(0, 0, 0, 0), bad=(0, 0, 0, 0)), LogNorm(SHALLOW, deepest)
 
 
@@ -167,7 +172,6 @@ def _colour_bar(axes: Any, colours: Any, norm: Any) -> None:
     axes.yaxis.tick_right()
     axes.set_xticks([])
     axes.tick_params(axis="y", labelsize=9, color=_INK, labelcolor=_INK, length=3)
-    axes.set_title("depth", size=9, color=_INK, loc="left", pad=6)
     for spine in axes.spines.values():
         spine.set(color=_INK, linewidth=0.8)
 

@@ -64,9 +64,7 @@ class Setup:
         """Give the flood at rest, dry, for the backend that is active."""
         terrain = self.terrain
         z = np.ascontiguousarray(terrain.z, self.dtype)
-        return example.load().Flood(
-            z, terrain.dx, terrain.dy, rain=self.rain, manning=self.manning, edges=self.edges
-        )
+        return example.load().Flood(z, terrain.dx, terrain.dy, rain=self.rain, manning=self.manning, edges=self.edges)
 
     def times(self) -> list[float]:
         """Give the times of the snapshots in seconds."""

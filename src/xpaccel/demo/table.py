@@ -68,15 +68,21 @@ def performance(outcome: Outcome, cell_bytes: float, copy: float) -> Table:
     """Lay out the figures, with notes on what was measured."""
     total = next(run.steps for run in outcome.runs if run.backend == outcome.leader)
     found = list(rows(outcome, cell_bytes, copy))
-    table = Table(title_justify="left", caption_justify="left", caption=_notes(outcome, cell_bytes, copy))
-    for name in ("target", "steps", "time a step", "cells a second", "GB/s", "of copy", "speed-up", "off NumPy by"):
+    table = Table(
+        box=None,
+        padding=(0, 2, 0, 0),
+        pad_edge=False,
+        caption_justify="left",
+        caption=_notes(outcome, cell_bytes, copy),
+    )
+    for name in ("target", "steps", "time a step", "cells/s", "GB/s", "of copy", "speed-up", "off NumPy"):
         table.add_column(name, justify="left" if name == "target" else "right", no_wrap=True)
     best = min(row.run.step_seconds for row in found)
     for row in found:
         run = row.run
         table.add_row(
             run.backend,
-            f"{run.steps}" if run.complete else f"first {run.steps} of {total}",
+            str(run.steps) if run.complete else f"{run.steps} of {total}",
             duration(run.step_seconds),
             f"{row.cells_per_second / 1e6:.1f} M",
             f"{row.bytes_per_second / 1e9:.2f}",
@@ -98,14 +104,14 @@ def _notes(outcome: Outcome, cell_bytes: float, copy: float) -> Text:
     notes = [
         "time a step: median, compilation not counted",
         f"GB/s: the {cell_bytes:g} bytes a cell that a step must move, in that time",
-        f"copy: {copy / 1e9:.1f} GB/s just now, by {bandwidth.METHOD}; fields that fit in the cache can beat it",
+        f"copy: {copy / 1e9:.1f} GB/s, measured now by {bandwidth.METHOD}; a cache can beat it",
     ]
     if len(outcome.runs) > 1 and outcome.run(REFERENCE) is not None:
-        notes.append(f"off NumPy by: the largest difference of a depth after {outcome.compared_at} steps")
+        notes.append(f"off NumPy: the largest difference of a depth after {outcome.compared_at} steps")
     cut = [run.backend for run in outcome.runs if not run.complete]
     if cut:
         notes.append(f"{' and '.join(cut)}: too slow to run to the end, timed on the first steps")
-    return Text("\n".join(notes), style="dim")
+    return Text("\n".join(notes), style="dim not italic")
 
 
 def water(balance: Balance) -> Table:
@@ -123,8 +129,8 @@ def water(balance: Balance) -> Table:
 
 def summary(name: str, shape: tuple[int, ...], dx: float, dy: float, words: dict[str, Any]) -> Text:
     """Say in a line what is simulated."""
-    cells = f"{shape[0]} x {shape[1]} cells of {distance(dx)} x {distance(dy)}"
-    return Text.assemble((name, "bold"), f": {cells}; ", ", ".join(f"{key} {value}" for key, value in words.items()))
+    cells = f"{shape[1]} x {shape[0]} cells of {dx:.3g} m x {dy:.3g} m"
+    return Text.assemble((name, "bold"), f": {cells}\n", ", ".join(f"{key} {value}" for key, value in words.items()))
 
 
 def duration(seconds: float) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -144,8 +144,16 @@ def _layout(array: Any) -> Any:
     return array.shape, array.dtype, array.strides
 
 
-def capture(function: Callable[..., Any]) -> Captured:
+def capture(function: Callable[..., Any], objects: Sequence[Any] = ()) -> Captured:
     """Return what `function`, and every function of the user's that it names, reads from outside.
+
+    Parameters
+    ----------
+    function
+        The kernel.
+    objects
+        Arguments that are neither arrays nor numbers: what the code may ask of their attributes (the
+        ``self`` of a method, say) is read from outside too.
 
     Raises
     ------
@@ -159,7 +167,13 @@ def capture(function: Callable[..., Any]) -> Captured:
     keep: list[Any] = []  # what `seen` numbers must stay alive
     # (holder, key, value, names that the code may ask of an object)
     stack: list[tuple[Any, Any, Any, frozenset[str]]] = list(_reads(function))
-    while stack:
+    waiting = [thing for thing in objects if not isinstance(thing, _PLAIN) and not _is_fixed(thing)]
+    while stack or waiting:
+        if not stack:  # by now all functions are known, and so are the names that they use
+            used = frozenset().union(*(_names(f.__code__) for f in (function, *keep) if hasattr(f, "__code__")))
+            thing = waiting.pop()
+            stack.extend(_reads(thing) if isinstance(thing, types.FunctionType) else _attributes(thing, used))
+            continue
         holder, key, value, names = stack.pop()
         if value is _MISSING or _is_fixed(value):
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -89,15 +90,19 @@ def trace(
     TraceError
         Where the function does what cannot be traced; the message names the user's line.
     """
-    captured = capture(function)
+    objects = [leaf.value for leaf in leaves if isinstance(leaf, StaticLeaf)]
+    captured = capture(function, objects)
+    untouched = _fingerprint(captured, objects)
     guards = Guards(_hints(leaves))
     session = Session(name, guards, sum(isinstance(leaf, ArrayLeaf) for leaf in leaves))
     arguments, buffers = _arguments(session, leaves)
     before = activate(session)
     try:
         args, kwargs = rebuild(arguments)
+        given = flatten((args, kwargs))
         returned = function(*args, **kwargs)
         session.builder.line = ""
+        _check_effects(name, given, flatten((args, kwargs)), untouched == _fingerprint(captured, objects))
         result_leaves, tree = flatten(returned)
         tree = _known_keys(tree)
         outputs: list[Node] = []
@@ -218,6 +223,28 @@ def _array_result(session: Session, leaf: Tracer, outputs: list[Node], made: dic
         made[id(leaf)] = len(outputs)
         outputs.append(leaf._read())
     return Value(made[id(leaf)], leaf._scalar)
+
+
+def _fingerprint(captured: Captured, objects: Sequence[Any]) -> Any:
+    """Return what must be the same before and after a trace: captured values, and attributes of arguments."""
+    content = [zlib.crc32(place.value.tobytes()) for place in captured.arrays]
+    attributes = [{k: id(v) for k, v in vars(thing).items()} for thing in objects if hasattr(thing, "__dict__")]
+    return captured.check(), content, attributes
+
+
+def _check_effects(name: str, before: Any, after: Any, untouched: bool) -> None:
+    """Refuse what eager NumPy does at every call and a compiled kernel would do once, while it is traced."""
+    same = before[1] == after[1] and all(a is b for a, b in zip(before[0], after[0], strict=True))
+    if not same:
+        raise TraceError(
+            f"kernel {name!r} puts another object into an argument that is a container.\n    "
+            "Write into the array (state['h'][...] = ...), or return the new one."
+        )
+    if not untouched:
+        raise TraceError(
+            f"kernel {name!r} changes what is not its own: a global, an attribute, a list, a captured array.\n    "
+            "A compiled kernel would do so only once. Pass arrays as arguments, and return what is new."
+        )
 
 
 def _check_constants(session: Session) -> None:
