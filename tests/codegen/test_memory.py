@@ -43,10 +43,7 @@ def test_scalars_arrive_in_their_dtype(dtype):
     result = np.zeros(1, dtype)
     kind = dtype_kind(dtype)
     read = f"{'integer_scalar(ints' if kind in 'biu' else 'scalar(floats'}, 1, {dtype})"
-    function = compiled(
-        "def nest(ints, floats, low, high):\n"
-        f"    store(pointer(ints, 0, {dtype}), 0, {read}, 0, 1)\n"
-    )
+    function = compiled(f"def nest(ints, floats, low, high):\n    store(pointer(ints, 0, {dtype}), 0, {read}, 0, 1)\n")
     if kind in "biu":
         number = np.dtype(dtype).type(1 if kind == "b" else 2 ** (8 * result.itemsize - 1) - 3)
         call(function, [address(result), int(number)])

@@ -100,9 +100,7 @@ def test_libm_serves_where_there_is_no_vector_function(monkeypatch):
     source = source_of([("exp(v0)", ["float64"], "float64")])
     assert "_ZGV" not in machine.inspect(source, "nest")
     values = np.linspace(-3, 3, 37)
-    (got,) = evaluate(
-        [("exp(v0) * float64(1.0)", [values], "float64")]
-    )  # a source that is compiled here first
+    (got,) = evaluate([("exp(v0) * float64(1.0)", [values], "float64")])  # a source that is compiled here first
     np.testing.assert_array_equal(got, [math.exp(x) for x in values])
 
 

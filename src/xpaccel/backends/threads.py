@@ -102,9 +102,7 @@ def _limits() -> Iterator[tuple[int, str]]:
         yield quota, "CPU quota of the container (cgroup)"
 
 
-def cgroup_quota(
-    root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")
-) -> int | None:
+def cgroup_quota(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> int | None:
     """Return how many CPUs the control groups of this process grant, rounded up; None if unlimited."""
     granted = []
     for folder in _cgroup_folders(root, membership):

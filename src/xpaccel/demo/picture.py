@@ -47,16 +47,19 @@ class Map:
         self._terrain, self._rain = terrain, rain
         n, m = terrain.z.shape
         self._width, self._height = m * terrain.dx, n * terrain.dy
-        aspect = min(max(self._width / self._height, 0.5), 2.2)
-        map_height = height - 1.25
-        width = max(map_height * aspect + 1.75, 6.2)  # the subtitle needs some
+        # The map fills a box as high as the figure allows and up to twice as wide, in inches.
+        scale = min((height - 1.25) / self._height, 2 * (height - 1.25) / self._width)
+        map_width, map_height = max(scale * self._width, 0.5), max(scale * self._height, 0.5)
+        height = max(map_height, 2.0) + 1.25  # the colour bar needs some
+        width = max(map_width + 1.75, 6.2)  # and so does the subtitle
+        top = height - 0.9
         small = min(9.5, 1.3 * height)
         figure = Figure(figsize=(width, height), dpi=dpi, facecolor=_PAPER)
         self._canvas: Any = FigureCanvasAgg(figure)  # its methods have no types
-        axes = figure.add_axes((0.35 / width, 0.35 / height, map_height * aspect / width, map_height / height))
+        axes = figure.add_axes((0.35 / width, (top - map_height) / height, map_width / width, map_height / height))
         extent = (0.0, self._width, 0.0, self._height)
         axes.imshow(relief(terrain), extent=extent, interpolation="antialiased")
-        axes.set(xticks=[], yticks=[], aspect="equal", anchor="W")
+        axes.set(xticks=[], yticks=[], aspect="auto")
         for spine in axes.spines.values():
             spine.set(color=_INK, linewidth=0.8)
         colours, norm = _colours(deepest)
@@ -64,13 +67,13 @@ class Map:
             np.zeros((2, 2)), extent=extent, cmap=colours, norm=norm, interpolation="antialiased",
             interpolation_stage="data",
         )  # fmt: skip
-        _scale_bar(axes, self._width, self._height)
-        _north_arrow(axes)
+        _scale_bar(axes, self._width, self._height, map_width, map_height)
+        _north_arrow(axes, map_width, map_height)
         self._title = figure.text(0.35 / width, 1 - 0.42 / height, "", size=16, weight="bold", color=_INK, va="center")
         self._subtitle = figure.text(
             0.35 / width, 1 - 0.71 / height, "", size=small, color=_INK, alpha=0.8, va="center"
         )
-        bar = figure.add_axes(((map_height * aspect + 0.63) / width, 0.35 / height, 0.2 / width, map_height / height))
+        bar = figure.add_axes(((map_width + 0.63) / width, 0.35 / height, 0.2 / width, (top - 0.35) / height))
         _colour_bar(bar, colours, norm)
         self._figure = figure
 
@@ -182,26 +185,35 @@ def _outlined() -> list[Any]:
     return [withStroke(linewidth=3, foreground=_PAPER, alpha=0.85)]
 
 
-def _scale_bar(axes: Any, width: float, height: float) -> None:
-    power = 10.0 ** math.floor(math.log10(width / 4))
-    length = max(step * power for step in _LENGTHS if step * power <= width / 4)
-    left, bottom, thick = 0.035 * width, 0.035 * height, 0.008 * height
+def _scale_bar(axes: Any, width: float, height: float, inches_wide: float, inches_high: float) -> None:
+    """Draw a bar of a round length, a quarter of the map at most where that is long enough to read."""
     from matplotlib.patches import Rectangle
 
+    longest = width * max(0.25, min(0.8, 1 / inches_wide))
+    power = 10.0 ** math.floor(math.log10(longest))
+    length = max(step * power for step in _LENGTHS if step * power <= longest)
+    left, bottom, thick = 0.2 * width / inches_wide, 0.22 * height / inches_high, 0.055 * height / inches_high
     for k, colour in enumerate((_INK, _PAPER)):
         start = left + k * length / 2
         axes.add_patch(Rectangle((start, bottom), length / 2, thick, facecolor=colour, edgecolor=_INK, linewidth=0.8))
-    for part in (0.0, 0.5, 1.0):
-        text = distance(length) if part == 1 else f"{length * part / (1000 if length >= 1000 else 1):g}"
-        axes.text(
-            left + part * length, bottom + 1.8 * thick, text, size=9, color=_INK, ha="center", va="bottom",
-            path_effects=_outlined(),
-        )  # fmt: skip
+    roomy = length / width * inches_wide > 0.9
+    for part, text in ((0.0, "0"), (0.5, _number(length / 2)), (1.0, distance(length))):
+        if roomy or part == 1:
+            axes.text(
+                left + part * length, bottom + 1.8 * thick, text, size=9, color=_INK, va="bottom",
+                ha="center" if roomy else "right", path_effects=_outlined(),
+            )  # fmt: skip
 
 
-def _north_arrow(axes: Any) -> None:
+def _number(metres: float) -> str:
+    """Write a distance on the way to twice as much, in the unit that this has."""
+    return f"{metres / 1000:g}" if 2 * metres >= 1000 else f"{metres:g}"
+
+
+def _north_arrow(axes: Any, inches_wide: float, inches_high: float) -> None:
+    x = 1 - 0.3 / inches_wide
     axes.annotate(
-        "N", xy=(0.955, 0.965), xytext=(0.955, 0.885), xycoords="axes fraction", size=12, weight="bold", color=_INK,
-        ha="center", va="center", path_effects=_outlined(),
+        "N", xy=(x, 1 - 0.15 / inches_high), xytext=(x, 1 - 0.65 / inches_high), xycoords="axes fraction", size=12,
+        weight="bold", color=_INK, ha="center", va="center", path_effects=_outlined(),
         arrowprops={"arrowstyle": "-|>,head_width=0.35,head_length=0.7", "color": _INK, "linewidth": 1.6},
     )  # fmt: skip

@@ -136,7 +136,8 @@ def load(path: Path | None, *, variable: str | None = None, spacing: float | Non
 def _sample(variable: str | None) -> _Raw:
     from matplotlib import cbook
 
-    with cbook.get_sample_data(SAMPLE) as found:
+    sample: Any = cbook.get_sample_data(SAMPLE)
+    with sample as found:
         return _raw_of_arrays(SAMPLE, {key: found[key] for key in found}, variable)
 
 
@@ -156,17 +157,13 @@ def _read(path: Path, variable: str | None) -> _Raw:
 
 
 def _read_numpy(path: Path, variable: str | None) -> _Raw:
-    found = _load_numpy(path)
+    found: Any = np.load(path, allow_pickle=False)
     if isinstance(found, np.ndarray):
         if variable is not None:
             raise UserError(f"--variable {variable}: a .npy file has one array without a name, leave it out")
         return _Raw(found)
     with found:
         return _raw_of_arrays(path.name, {key: found[key] for key in found}, variable)
-
-
-def _load_numpy(path: Path) -> Any:
-    return np.load(path, allow_pickle=False)  # an array, or a mapping of arrays that is closed after use
 
 
 def _raw_of_arrays(name: str, arrays: Mapping[str, npt.NDArray[Any]], variable: str | None) -> _Raw:
