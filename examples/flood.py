@@ -68,7 +68,7 @@ def limit(q, depth, h0, h1, dt, dx):
 
 
 @xpa.kernel
-def flow(q, before, after, h0, h1, z0, z1, dt, dx, manning):
+def inner(q, before, after, h0, h1, z0, z1, dt, dx, manning):
     """Discharge of inner faces, from theirs and that of the faces before and after them."""
     q_mean = THETA * q + (0.5 - 0.5 * THETA) * (before + after)
     depth = flow_depth(h0, h1, z0, z1)
@@ -77,7 +77,7 @@ def flow(q, before, after, h0, h1, z0, z1, dt, dx, manning):
 
 
 @xpa.kernel
-def spill(q, h0, h1, z0, z1, dt, dx, manning):
+def outward(q, h0, h1, z0, z1, dt, dx, manning):
     """Discharge out of cells 1 over an open edge, where the surface goes on falling as from 0 to 1; no inflow."""
     q = discharge(q, q, h1, (z0 + h0) - (z1 + h1), dt, dx, manning)
     return xp.maximum(limit(q, h1, h1, h1, dt, dx), 0.0)
@@ -87,50 +87,28 @@ def spill(q, h0, h1, z0, z1, dt, dx, manning):
 
 
 @xpa.kernel
-def flow_x(new, qx, h, z, dt, dx, manning):
-    """Discharge across columns, of all faces but those of the edge."""
-    west, east = np.s_[:, :-1], np.s_[:, 1:]
-    new[:, 1:-1] = flow(
-        qx[:, 1:-1], qx[:, :-2], qx[:, 2:], h[west], h[east], z[west], z[east], dt, dx, manning
-    )
+def flow(new_x, new_y, qx, qy, h, z, dt, dx, dy, manning):
+    """Discharge of all faces but those of the edge, one step later."""
+    west, east, north, south = np.s_[:, :-1], np.s_[:, 1:], np.s_[:-1], np.s_[1:]
+    new_x[:, 1:-1] = inner(qx[:, 1:-1], qx[:, :-2], qx[:, 2:], h[west], h[east], z[west], z[east], dt, dx, manning)
+    new_y[1:-1] = inner(qy[1:-1], qy[:-2], qy[2:], h[north], h[south], z[north], z[south], dt, dy, manning)
 
 
 @xpa.kernel
-def flow_y(new, qy, h, z, dt, dy, manning):
-    """Discharge across rows, of all faces but those of the edge."""
-    new[1:-1] = flow(qy[1:-1], qy[:-2], qy[2:], h[:-1], h[1:], z[:-1], z[1:], dt, dy, manning)
-
-
-@xpa.kernel
-def spill_x(new, qx, h, z, dt, dx, manning):
-    """Discharge over the first and the last column's open edge."""
-    new[:, 0] = -spill(-qx[:, 0], h[:, 1], h[:, 0], z[:, 1], z[:, 0], dt, dx, manning)
-    new[:, -1] = spill(qx[:, -1], h[:, -2], h[:, -1], z[:, -2], z[:, -1], dt, dx, manning)
-
-
-@xpa.kernel
-def spill_y(new, qy, h, z, dt, dy, manning):
-    """Discharge over the first and the last row's open edge."""
-    new[0] = -spill(-qy[0], h[1], h[0], z[1], z[0], dt, dy, manning)
-    new[-1] = spill(qy[-1], h[-2], h[-1], z[-2], z[-1], dt, dy, manning)
+def spill(new_x, new_y, qx, qy, h, z, dt, dx, dy, manning):
+    """Discharge over the open edges, one step later, and what leaves the domain there, in all [m3/s]."""
+    new_x[:, 0] = -outward(-qx[:, 0], h[:, 1], h[:, 0], z[:, 1], z[:, 0], dt, dx, manning)
+    new_x[:, -1] = outward(qx[:, -1], h[:, -2], h[:, -1], z[:, -2], z[:, -1], dt, dx, manning)
+    new_y[0] = -outward(-qy[0], h[1], h[0], z[1], z[0], dt, dy, manning)
+    new_y[-1] = outward(qy[-1], h[-2], h[-1], z[-2], z[-1], dt, dy, manning)
+    return xp.sum(new_x[:, -1] - new_x[:, 0]) * dy + xp.sum(new_y[-1] - new_y[0]) * dx
 
 
 @xpa.kernel
 def store(h, qx, qy, rain, dt, dx, dy):
-    """Water that came in less what went out, and rain [m/s], into the depth."""
+    """Depth one step later: what flowed in less what flowed out, and rain [m/s]. Gives the greatest depth."""
     h += dt * (rain + (qx[:, :-1] - qx[:, 1:]) / dx + (qy[:-1] - qy[1:]) / dy)
-
-
-@xpa.kernel
-def deepest(h):
-    """Depth [m] of the deepest cell."""
     return xp.max(h)
-
-
-@xpa.kernel
-def leaving(qx, qy, dx, dy):
-    """Discharge [m3/s] out of the domain, over its four edges together."""
-    return (xp.sum(qx[:, -1]) - xp.sum(qx[:, 0])) * dy + (xp.sum(qy[-1]) - xp.sum(qy[0])) * dx
 
 
 # -- The time loop -----------------------------------------------------------------------------------------
@@ -138,83 +116,87 @@ def leaving(qx, qy, dx, dy):
 
 @dataclass
 class Flood:
-    """What has become of the water.
+    """What has become of the water so far.
 
     Attributes
     ----------
     h
-        Depth [m], (n, m); the next step changes it in place.
-    time, dt
-        Seconds since the beginning, and the length of the last step.
+        Depth [m], (n, m). The next step changes it in place.
+    time
+        Seconds since the beginning.
     steps
-        How many there were.
+        How many time steps these took.
     rained, left
-        Volumes [m3] that fell and that flowed over the edge.
+        Volumes [m3] that fell as rain and that flowed over the edges.
     """
 
     h: np.ndarray
     time: float = 0.0
-    dt: float = 0.0
     steps: int = 0
     rained: float = 0.0
     left: float = 0.0
 
 
-def simulate(
-    z, dx, dy, *, rain, seconds, manning=0.03, open_edges=True, h=None, rain_seconds=math.inf
-) -> Iterator[Flood]:
-    """Let it rain on terrain, and yield the flood after each step.
+def simulate(z, dx, dy, *, rain, seconds, manning=0.03, open_edges=True, h=None) -> Iterator[Flood]:
+    """Let it rain on terrain, and yield the flood after every time step.
 
     Parameters
     ----------
-    z : (n, m) array of float64, n and m at least 2
-        Elevation [m].
+    z : (n, m) array of float64
+        Elevation [m], at least 2 x 2 cells.
     dx, dy : float
-        Distance [m] between columns and between rows.
+        Distance [m] between columns, and between rows.
     rain : float
         Intensity [m/s].
     seconds : float
-        For how long to simulate.
+        How long it rains.
     manning : float
         Manning's roughness [s/m^(1/3)].
     open_edges : bool
-        Whether water may leave over the edges; closed edges are walls.
+        Whether water may leave over the edges of the grid; closed edges are walls.
     h : (n, m) array of float64, optional
-        Depth at the beginning [m]; dry where not given.
-    rain_seconds : float
-        For how long it rains.
+        Depth at the beginning [m]; none, where it is not given.
 
     Yields
     ------
     Flood
-        The same object every time, as it is now.
+        The same object each time, brought up to date.
     """
     n, m = z.shape
-    flood = Flood(h=xp.zeros((n, m)) if h is None else xp.asarray(h, copy=True))
-    h = flood.h
+    flood = Flood(xp.zeros((n, m)) if h is None else xp.asarray(h, copy=True))
     qx, qy = xp.zeros((n, m + 1)), xp.zeros((n + 1, m))
     new_x, new_y = xp.zeros((n, m + 1)), xp.zeros((n + 1, m))
+    deepest = float(xp.max(flood.h))
     while flood.time < seconds:
-        raining = flood.time < rain_seconds
-        until = min(seconds, rain_seconds) if raining else seconds
-        intensity = rain if raining else 0.0
-        depth = float(deepest(h)) + intensity * LONGEST
-        wave = math.sqrt(G * depth)
-        dt = min(LONGEST, COURANT * min(dx, dy) / wave if wave > 0 else LONGEST, until - flood.time)
-        flow_x(new_x, qx, h, z, dt, dx, manning)
-        flow_y(new_y, qy, h, z, dt, dy, manning)
+        wave = math.sqrt(G * (deepest + rain * LONGEST))
+        dt = min(LONGEST, seconds - flood.time)
+        dt = min(dt, COURANT * min(dx, dy) / wave) if wave > 0 else dt
+        flow(new_x, new_y, qx, qy, flood.h, z, dt, dx, dy, manning)
         if open_edges:
-            spill_x(new_x, qx, h, z, dt, dx, manning)
-            spill_y(new_y, qy, h, z, dt, dy, manning)
-            flood.left += dt * float(leaving(new_x, new_y, dx, dy))
-        store(h, new_x, new_y, intensity, dt, dx, dy)
-        qx, new_x, qy, new_y = new_x, qx, new_y, qy
-        flood.rained += intensity * dt * (n * m * dx * dy)
+            flood.left += dt * float(spill(new_x, new_y, qx, qy, flood.h, z, dt, dx, dy, manning))
+        deepest = float(store(flood.h, new_x, new_y, rain, dt, dx, dy))
+        qx, qy, new_x, new_y = new_x, new_y, qx, qy
+        flood.rained += rain * dt * (n * m * dx * dy)
         flood.time += dt
-        flood.dt = dt
         flood.steps += 1
         yield flood
 
 
+def main() -> None:
+    """Flood a valley in Tennessee: the elevation model that comes with matplotlib, at one spacing."""
+    from matplotlib.cbook import get_sample_data
+
+    z = np.asarray(get_sample_data("jacksboro_fault_dem.npz")["elevation"], dtype=np.float64)
+    spacing = 90.0
+    for flood in simulate(z, spacing, spacing, rain=0.020 / 3600, seconds=1800):
+        pass
+    stored = float(np.sum(flood.h)) * spacing**2
+    lost = flood.rained - flood.left - stored
+    row, column = np.unravel_index(np.argmax(flood.h), z.shape)
+    print(f"{xpa.get_backend()}: {z.shape[0]} x {z.shape[1]} cells, 20 mm/h for half an hour in {flood.steps} steps")
+    print(f"rain {flood.rained:.6g} m3 = stored {stored:.6g} + left {flood.left:.6g} + lost {lost:.1e}")
+    print(f"deepest water: {flood.h[row, column]:.3f} m in row {row}, column {column}")
+
+
 if __name__ == "__main__":
-    pass
+    main()

@@ -243,15 +243,9 @@ class _Writer:
         return True
 
     def _bounded(self, value: Any) -> bool:
-        if (
-            value.dtype.kind not in "fiub"
-            or value.dtype.name in ("float16", "longdouble")
-            or value.size > 4000
-        ):
+        if value.dtype.kind not in "fiub" or value.dtype.name in ("float16", "longdouble") or value.size > 4000:
             return False
-        return not (
-            self.rough and value.dtype.kind == "f" and value.size and not bool(np.all(np.abs(value) < 1e3))
-        )
+        return not (self.rough and value.dtype.kind == "f" and value.size and not bool(np.all(np.abs(value) < 1e3)))
 
     def new(self) -> str:
         self.count += 1
@@ -476,9 +470,7 @@ class _Writer:
 
     def overlap(self) -> None:
         """Write to what the same statement reads elsewhere."""
-        a = self.any_array(
-            lambda v: isinstance(v, np.ndarray) and v.flags.writeable and v.ndim and v.shape[0] > 1
-        )
+        a = self.any_array(lambda v: isinstance(v, np.ndarray) and v.flags.writeable and v.ndim and v.shape[0] > 1)
         if not isinstance(self.names[a], np.ndarray) or not self.names[a].ndim:
             return
         k = self.number(1, 3)
@@ -522,9 +514,7 @@ class _Writer:
                 )
             )
             used.append(b)
-            text = self.pick(
-                [f"xp.concat([{a}, {b}], axis={axis})", f"np.concatenate(({a}, {b}, {a}), axis={axis})"]
-            )
+            text = self.pick([f"xp.concat([{a}, {b}], axis={axis})", f"np.concatenate(({a}, {b}, {a}), axis={axis})"])
         elif kind == 4:
             b = self.any_array(lambda v: v.shape == x.shape)
             used.append(b)
@@ -557,9 +547,7 @@ class _Writer:
         axis = self.pick([None, *range(n)] + ([tuple(range(n))] if n else []))
         keep = self.pick(["", ", keepdims=True"])
         if x.dtype.kind == "f":
-            kinds = (
-                [] if self.exact else ["xp.sum", "np.mean", "xp.max", "np.min", "xp.std", "np.var", "xp.prod"]
-            )
+            kinds = [] if self.exact else ["xp.sum", "np.mean", "xp.max", "np.min", "xp.std", "np.var", "xp.prod"]
         else:
             kinds = ["xp.sum", "np.max", "xp.min", "np.prod"] + ([] if self.exact else ["xp.mean", "np.std"])
         if a not in self.rough:
@@ -608,9 +596,7 @@ class _Writer:
             return
         targets = FLOATS if x.dtype.kind == "f" else (*FLOATS, "int32", "int64", "uint8")
         dtype = self.pick(targets)
-        self.run(
-            f"{self.new()} = {self.pick([f'xp.astype({a}, xp.{dtype})', f'{a}.astype(np.{dtype})'])}", [a]
-        )
+        self.run(f"{self.new()} = {self.pick([f'xp.astype({a}, xp.{dtype})', f'{a}.astype(np.{dtype})'])}", [a])
 
     def helper(self) -> None:
         a = self.any_array(lambda v: v.ndim > 0)
@@ -623,9 +609,7 @@ class _Writer:
 
     def size(self) -> None:
         a = self.any_array()
-        b = self.pick(
-            [f"{a}.size", f"(1.0 / ({a}.size + 1))", f"{a}.ndim", *(f"({s} * {s})" for s in self.scalars)]
-        )
+        b = self.pick([f"{a}.size", f"(1.0 / ({a}.size + 1))", f"{a}.ndim", *(f"({s} * {s})" for s in self.scalars)])
         self.run(f"{self.new()} = {a} * {b}", [a])
 
 
@@ -677,9 +661,7 @@ def programs(
             other = tuple(draw(st.lists(st.integers(0, 6), min_size=0, max_size=3)))
             arguments.append(Arg(f"a{k}", writer.pick(DTYPES), other, writer.pick(LAYOUTS)))
         else:
-            cut = tuple(
-                writer.pick([n, n, n, 1]) for n in shape[writer.number(0, len(shape)) if kind == 3 else 0 :]
-            )
+            cut = tuple(writer.pick([n, n, n, 1]) for n in shape[writer.number(0, len(shape)) if kind == 3 else 0 :])
             arguments.append(Arg(f"a{k}", writer.pick(DTYPES), cut, writer.pick(LAYOUTS)))
     for name, dtype in (("t", "float"), ("n", "int")):
         if writer.number(0, 1):
@@ -707,9 +689,7 @@ def programs(
     return Program((*writer.lines, f"return {last}"), tuple(arguments), exact_only)
 
 
-def same(
-    expected: Any, found: Any, tolerance: tuple[float, float] | None = None, where: str = "result"
-) -> None:
+def same(expected: Any, found: Any, tolerance: tuple[float, float] | None = None, where: str = "result") -> None:
     """Raise AssertionError unless two results agree: structure, types, dtypes, shapes and values.
 
     Values agree bit for bit without a tolerance (any NaN is as good as another), else within that

@@ -47,18 +47,14 @@ def test_folder_is_absolute_and_knows_home(monkeypatch: pytest.MonkeyPatch, tmp_
 
 def test_unknown_backend(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XP_BACKEND", "nunba")
-    with pytest.raises(
-        BackendError, match="XP_BACKEND='nunba' cannot be used: it must be one of numpy, numba"
-    ):
+    with pytest.raises(BackendError, match="XP_BACKEND='nunba' cannot be used: it must be one of numpy, numba"):
         config.backend(NAMES)
 
 
 @pytest.mark.parametrize("value", ["5", "-1", "yes", "1.0", "٣"])
 def test_bad_debug(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("XP_DEBUG", value)
-    with pytest.raises(
-        UserError, match=f"XP_DEBUG='{value}' cannot be used: it must be a whole number from 0 to 4"
-    ):
+    with pytest.raises(UserError, match=f"XP_DEBUG='{value}' cannot be used: it must be a whole number from 0 to 4"):
         config.debug()
 
 
@@ -85,9 +81,7 @@ def test_cache_folder_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_variable_is_documented_and_read_in_one_place() -> None:
     sources = {path: path.read_text(encoding="utf-8") for path in (ROOT / "src" / "xpaccel").rglob("*.py")}
-    assert {name for text in sources.values() for name in re.findall(r"\bXP_[A-Z_]+\b", text)} == set(
-        VARIABLES
-    )
+    assert {name for text in sources.values() for name in re.findall(r"\bXP_[A-Z_]+\b", text)} == set(VARIABLES)
     readers = {path.name for path, text in sources.items() if re.search(r"environ\S*[\[(]['\"]XP_", text)}
     assert not readers, "read it in config.py, which checks it"
     page = (ROOT / "docs" / "debugging.md").read_text(encoding="utf-8")

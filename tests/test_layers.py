@@ -96,11 +96,7 @@ def upward(found: Import) -> str | None:
     head, _, rest = found.name.partition(".")
     if head != "xpaccel":
         owners = CONFINED.get(head)
-        return (
-            None
-            if owners is None or found.part in owners
-            else f"{head} belongs to {' and '.join(sorted(owners))}"
-        )
+        return None if owners is None or found.part in owners else f"{head} belongs to {' and '.join(sorted(owners))}"
     target = rest.split(".")[0] or "__init__"
     if target == found.part or LEVEL.get(target, 0) < LEVEL.get(found.part, 0):
         return None

@@ -89,6 +89,10 @@ def test_every_operation_equals_numpy(op, dtype):
     if op.name == "pow" and dtype_kind(dtype) in "iu":
         args[1] = (np.abs(args[1].astype("int64")) % 6).astype(dtype)
     kernel = xpa.kernel(lambda *a: getattr(xp, op.name)(*a))
+    if op.name == "pow" and dtype_kind(dtype) == "i":  # NumPy raises if one exponent is negative
+        with xpa.backend("numba"), pytest.raises(xpa.TraceError, match="unsigned"):
+            kernel(*args)
+        return
     try:
         want = getattr(np, "round" if op.name == "round" else op.numpy)(*args)  # rint makes integers floats
     except TypeError:

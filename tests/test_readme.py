@@ -30,9 +30,7 @@ def blocks(page: str) -> list[tuple[str, str]]:
     found = re.findall(
         r"^```([\w{}]*)\n(.*?)^```$", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
     )
-    assert {language for language, _ in found} <= {"python", "sh", "text", "{toctree}"}, (
-        f"{page}: mark each block"
-    )
+    assert {language for language, _ in found} <= {"python", "sh", "text", "{toctree}"}, f"{page}: mark each block"
     return [(language, text) for language, text in found if language in ("python", "sh")]
 
 

@@ -96,9 +96,7 @@ def run(traced: Traced, *args: Any, **kwargs: Any) -> Any:
 def _view(base: Any, leaf: ArgumentView, sizes: Any) -> Any:
     strides = [base.strides[axis] * step for axis, (_, step, _) in enumerate(leaf.box)]
     counts = [size.value(sizes) for _, _, size in leaf.box]
-    start = tuple(
-        slice(b[0].value(sizes), None) if c else slice(0, 0) for b, c in zip(leaf.box, counts, strict=True)
-    )
+    start = tuple(slice(b[0].value(sizes), None) if c else slice(0, 0) for b, c in zip(leaf.box, counts, strict=True))
     return np.lib.stride_tricks.as_strided(
         base[start],
         [1 if axis is None else counts[axis] for axis in leaf.axes],

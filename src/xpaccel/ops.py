@@ -31,8 +31,8 @@ symbol
 libm
     Its name in libm, where a vector variant of it may exist in libmvec.
 exact
-    Whether every target returns NumPy's bits; otherwise within the stated tolerance
-    (`docs/add-an-op.md`).
+    Whether every target returns NumPy's bits for real arguments; otherwise, and for complex ones, within
+    the stated tolerance (`docs/add-an-op.md`).
 """
 
 from __future__ import annotations

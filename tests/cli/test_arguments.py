@@ -32,11 +32,7 @@ def test_large_array_takes_no_memory() -> None:
     assert array.flags.writeable
 
 
-@given(
-    st.one_of(
-        st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.booleans(), st.text(max_size=5)
-    )
-)
+@given(st.one_of(st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.booleans(), st.text(max_size=5)))
 def test_value(value: object) -> None:
     assert parse([f"x={value!r}"]) == {"x": value}
     read = parse([f"x:{value!r}"]) if not isinstance(value, str) else {"x": value}

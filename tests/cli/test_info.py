@@ -19,9 +19,7 @@ def tool(folder: Path, name: str, script: str) -> None:
 
 def test_no_driver(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert info.collect().gpus == info.Finding(
-        reason="no NVIDIA driver is installed (nvidia-smi is not on PATH)"
-    )
+    assert info.collect().gpus == info.Finding(reason="no NVIDIA driver is installed (nvidia-smi is not on PATH)")
 
 
 @pytest.mark.parametrize(
@@ -61,9 +59,7 @@ def test_mpi_is_found_broken_or_absent(monkeypatch: pytest.MonkeyPatch, tmp_path
     (package / "__init__.py").write_text("class rc: pass\n", encoding="utf-8")
     (package / "MPI.py").write_text("raise RuntimeError('cannot load MPI library')\n", encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    assert info.collect().mpi.reason == (
-        "mpi4py 4.1 cannot load an MPI library: RuntimeError: cannot load MPI library"
-    )
+    assert info.collect().mpi.reason == ("mpi4py 4.1 cannot load an MPI library: RuntimeError: cannot load MPI library")
     library = "def Get_library_version(): return 'Open MPI v5.0.11, package\\nmore'\n"
     (package / "MPI.py").write_text(library, encoding="utf-8")
     assert info.collect().mpi.found == ("mpi4py 4.1 on Open MPI v5.0.11, package",)

@@ -43,15 +43,7 @@ def helper(u):
 
 def kernel(u, power=2):
     local = [NUMBER * x for x in TABLE["rest"][:2]]
-    return (
-        helper(u)
-        + MODULE.g * local[0]
-        + MODEL.apply(u)
-        + MODEL.double
-        + MODEL.factor
-        + SMALL.sum()
-        + TABLE["a"]
-    )
+    return helper(u) + MODULE.g * local[0] + MODEL.apply(u) + MODEL.double + MODEL.factor + SMALL.sum() + TABLE["a"]
 
 
 def changes():

@@ -45,7 +45,7 @@ def equal_or_refused(function, make, exact=True):
         trace_call(function, *make())
         refused = False
     if refused:
-        with pytest.raises(TraceError, match="is not supported in a kernel"):
+        with pytest.raises(TraceError, match="is not supported in a kernel|array of signed integers"):
             trace_call(function, *make())
         return
     exact = exact and expected.dtype.kind != "c"  # NumPy's complex loops fuse products in some layouts
@@ -89,7 +89,8 @@ def test_the_functions_that_the_standard_accepts_are_supported():
         if op.arity > 2:
             continue
         for dtype in DTYPES:
-            if in_category(dtype, op.accepts):
+            negative_powers = op.name == "pow" and dtype.startswith("int")  # NumPy raises at run time
+            if in_category(dtype, op.accepts) and not negative_powers:
                 arguments = [values(dtype)] * op.arity
                 trace_call(lambda *u, name=op.name: getattr(u[0].__array_namespace__(), name)(*u), *arguments)
 
@@ -169,9 +170,7 @@ def test_powers_that_the_source_spells_out_are_products():
     traced = trace_call(lambda u: (u**2, u**3, u**0.5, u**-1, u**1, u**4), values("float64"))
     assert {"pow"} & {node.op for node in traced.graph.nodes()} == set()
     holds(lambda u: (u**2, abs(u) ** 0.5, u**-1, u**1), lambda: [values("float64")])
-    holds(
-        lambda u: (u**3, u**4, u**2.5, u**0, (u + 1) ** u), lambda: [abs(values("float64"))], (1e-12, 1e-12)
-    )
+    holds(lambda u: (u**3, u**4, u**2.5, u**0, (u + 1) ** u), lambda: [abs(values("float64"))], (1e-12, 1e-12))
 
 
 def test_clip_round_where_positive():

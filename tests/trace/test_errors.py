@@ -82,9 +82,7 @@ def test_the_line_is_the_users_not_that_of_libraries():
 
 
 def test_numpys_own_errors_name_the_line():
-    with pytest.raises(
-        ValueError, match=r"could not be broadcast together with shapes \(3,\) \(4,\)"
-    ) as caught:
+    with pytest.raises(ValueError, match=r"could not be broadcast together with shapes \(3,\) \(4,\)") as caught:
         trace_call(lambda u, v: u + v, np.ones(3), np.ones(4))
     assert "test_errors.py" in "".join(caught.value.__notes__)
     with pytest.raises(IndexError, match="out of bounds for axis 0 with size 3"):

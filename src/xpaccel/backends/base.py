@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from xpaccel.codegen.layout import NestCode
 from xpaccel.loops.program import LoopProgram, Nest
 
-#: ``nest(address of ints, address of floats, low, high)``: runs a nest from low to high.
-Function = Callable[[int, int, int, int], Any]
+
+class Function(Protocol):
+    """Machine code of a nest: ``function(address of ints, address of floats, low, high)``.
+
+    Attributes
+    ----------
+    address
+        Where the code starts.
+    """
+
+    address: int
+
+    def __call__(self, ints: int, floats: int, low: int, high: int, /) -> Any:
+        """Run the nest from `low` to `high`."""
 
 
 class Backend(Protocol):

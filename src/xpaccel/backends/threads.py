@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from xpaccel import config
 from xpaccel.backends.base import Function
@@ -221,7 +221,7 @@ def run(function: Function, ints: int, floats: int, low: int, high: int, pieces:
     # Threads that have to share cores must not look for work while others would do it.
     spins = _spins() if pieces <= _cores() else 0
     try:
-        _code().run(team.address, pieces - 1, cast(Any, function).address, ints, floats, low, high, spins)
+        _code().run(team.address, pieces - 1, function.address, ints, floats, low, high, spins)
     finally:  # an interrupt is raised when all pieces have ended
         _idle.append(team)
 

@@ -6,6 +6,7 @@ Everything heavy is imported when it is needed: ``xpaccel --help`` lists this co
 from __future__ import annotations
 
 import math
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ DEFAULT_BACKENDS = ("numpy", "numba")
 MAP, ZARR, FILM = "--png", "--out", "--animate"
 STATUS_INTERRUPTED, STATUS_TERMINATED = 130, 143
 MM_PER_HOUR = 1e-3 / 3600
+ARRAYS = 16  # about so many of the terrain's size are alive at once
 
 
 def demo(
@@ -97,7 +99,9 @@ def demo(
     from xpaccel.demo import terrain as terrains
     from xpaccel.demo.simulation import Setup
 
-    terrain = terrains.load(dem, variable=variable, spacing=spacing).refine(refine)
+    terrain = terrains.load(dem, variable=variable, spacing=spacing)
+    _check_memory(terrain.z.shape, refine, dtype)
+    terrain = terrain.refine(refine)
     setup = Setup(terrain, rain * MM_PER_HOUR, hours * 3600, manning, edges, dtype, frames)
     options = {
         "dem": terrain.name if dem is None else str(dem),
@@ -223,6 +227,19 @@ def _check_choice(option: str, given: str, allowed: tuple[str, ...]) -> None:
         raise UserError(f"{option} {given}: there is {' and '.join(allowed)}")
 
 
+def _check_memory(shape: tuple[int, ...], refine: int, dtype: str) -> None:
+    from xpaccel.report import sizes
+
+    rows, columns = (size * refine for size in shape)
+    needed = rows * columns * ARRAYS * (8 if dtype == "float64" else 4)
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > there:
+        raise UserError(
+            f"{rows} x {columns} cells need about {sizes.show(needed)} of memory, "
+            f"this machine has {sizes.show(there)}: take a smaller --refine"
+        )
+
+
 def _check_backends(names: list[str] | tuple[str, ...]) -> tuple[str, ...]:
     from xpaccel import backends
 
@@ -277,7 +294,7 @@ def _interruptible() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo("xpaccel: interrupted, nothing was written", err=True)
+        typer.echo("xpaccel: interrupted", err=True)
         raise typer.Exit(STATUS_INTERRUPTED) from None
     finally:
         if before is not None:

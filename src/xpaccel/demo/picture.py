@@ -53,7 +53,7 @@ class Map:
         height = max(map_height, 2.0) + 1.25  # the colour bar needs some
         width = max(map_width + 1.75, 6.2)  # and so does the subtitle
         top = height - 0.9
-        small = min(9.5, 1.3 * height)
+        small = min(9.5, 1.35 * width)
         figure = Figure(figsize=(width, height), dpi=dpi, facecolor=_PAPER)
         self._canvas: Any = FigureCanvasAgg(figure)  # its methods have no types
         axes = figure.add_axes((0.35 / width, (top - map_height) / height, map_width / width, map_height / height))

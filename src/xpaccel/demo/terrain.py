@@ -157,13 +157,13 @@ def _read(path: Path, variable: str | None) -> _Raw:
 
 
 def _read_numpy(path: Path, variable: str | None) -> _Raw:
-    found: Any = np.load(path, allow_pickle=False)
-    if isinstance(found, np.ndarray):
-        if variable is not None:
-            raise UserError(f"--variable {variable}: a .npy file has one array without a name, leave it out")
-        return _Raw(found)
-    with found:
-        return _raw_of_arrays(path.name, {key: found[key] for key in found}, variable)
+    with path.open("rb") as file:  # np.load would leave a damaged file open
+        found: Any = np.load(file, allow_pickle=False)
+        if not isinstance(found, np.ndarray):
+            return _raw_of_arrays(path.name, {key: found[key] for key in found}, variable)
+    if variable is not None:
+        raise UserError(f"--variable {variable}: a .npy file has one array without a name, leave it out")
+    return _Raw(found)
 
 
 def _raw_of_arrays(name: str, arrays: Mapping[str, npt.NDArray[Any]], variable: str | None) -> _Raw:

@@ -57,9 +57,7 @@ def interpret(
     with np.errstate(all="ignore"):
         for node in graph.nodes():
             values[node] = _evaluate(node, values, arrays, scalars, sizes)
-    return [values[node].copy() for node in graph.outputs], {
-        slot: values[node].copy() for slot, node in graph.writes
-    }
+    return [values[node].copy() for node in graph.outputs], {slot: values[node].copy() for slot, node in graph.writes}
 
 
 def _evaluate(
@@ -79,9 +77,7 @@ def _evaluate(
         rule = _elementwise if node.op in OPS else _RULES[node.op]
         result = rule(node, inputs, shape, lambda size: size.value(sizes))
     if result.shape != shape or result.dtype != node.dtype:
-        raise AssertionError(
-            f"{node!r} gave {result.dtype}{list(result.shape)}, expected {node.dtype}{list(shape)}"
-        )
+        raise AssertionError(f"{node!r} gave {result.dtype}{list(result.shape)}, expected {node.dtype}{list(shape)}")
     return result
 
 
@@ -96,58 +92,38 @@ def number(value: Any, dtype: str) -> Array:
     return np.asarray(np.dtype(dtype).type(value))
 
 
-def _elementwise(
-    node: Node, inputs: Sequence[Array], shape: tuple[int, ...], size: Callable[[Affine], int]
-) -> Array:
+def _elementwise(node: Node, inputs: Sequence[Array], shape: tuple[int, ...], size: Callable[[Affine], int]) -> Array:
     return np.asarray(getattr(np, OPS[node.op].numpy)(*inputs))
 
 
-def _const(
-    node: Node, inputs: Sequence[Array], shape: tuple[int, ...], size: Callable[[Affine], int]
-) -> Array:
+def _const(node: Node, inputs: Sequence[Array], shape: tuple[int, ...], size: Callable[[Affine], int]) -> Array:
     text = node.params[0]
     if node.dtype.startswith("complex"):
         return number(complex(text), node.dtype)
-    value = (
-        text == "True"
-        if text in ("True", "False")
-        else int(text)
-        if text.lstrip("-").isdigit()
-        else float(text)
-    )
+    value = text == "True" if text in ("True", "False") else int(text) if text.lstrip("-").isdigit() else float(text)
     return number(value, node.dtype)
 
 
-def _astype(
-    node: Node, inputs: Sequence[Array], shape: tuple[int, ...], size: Callable[[Affine], int]
-) -> Array:
+def _astype(node: Node, inputs: Sequence[Array], shape: tuple[int, ...], size: Callable[[Affine], int]) -> Array:
     return inputs[0].astype(node.dtype)
 
 
-def _iota(
-    node: Node, inputs: Sequence[Array], shape: tuple[int, ...], size: Callable[[Affine], int]
-) -> Array:
+def _iota(node: Node, inputs: Sequence[Array], shape: tuple[int, ...], size: Callable[[Affine], int]) -> Array:
     return np.arange(shape[0], dtype=np.int64)
 
 
 def _indices(
     box: Sequence[tuple[Affine, int]], shape: Sequence[int], size: Callable[[Affine], int]
 ) -> tuple[np.ndarray[Any, Any], ...]:
-    return np.ix_(
-        *(size(start) + step * np.arange(count) for (start, step), count in zip(box, shape, strict=True))
-    )
+    return np.ix_(*(size(start) + step * np.arange(count) for (start, step), count in zip(box, shape, strict=True)))
 
 
-def _slice(
-    node: Node, inputs: Sequence[Array], shape: tuple[int, ...], size: Callable[[Affine], int]
-) -> Array:
+def _slice(node: Node, inputs: Sequence[Array], shape: tuple[int, ...], size: Callable[[Affine], int]) -> Array:
     _check_box(node, inputs[0].shape, shape, size)
     return inputs[0][_indices(node.params, shape, size)] if shape else inputs[0]
 
 
-def _update(
-    node: Node, inputs: Sequence[Array], shape: tuple[int, ...], size: Callable[[Affine], int]
-) -> Array:
+def _update(node: Node, inputs: Sequence[Array], shape: tuple[int, ...], size: Callable[[Affine], int]) -> Array:
     base, value = inputs
     _check_box(node, base.shape, value.shape, size)
     result = base.copy()
@@ -165,43 +141,31 @@ def _check_box(node: Node, base: Sequence[int], counts: Sequence[int], size: Cal
             raise AssertionError(f"{node!r} goes from {ends[0]} to {ends[1]} on an axis of {extent}")
 
 
-def _axes(
-    node: Node, inputs: Sequence[Array], shape: tuple[int, ...], size: Callable[[Affine], int]
-) -> Array:
+def _axes(node: Node, inputs: Sequence[Array], shape: tuple[int, ...], size: Callable[[Affine], int]) -> Array:
     kept = [axis for axis in node.params if axis is not None]
     left_out = [axis for axis in range(inputs[0].ndim) if axis not in kept]
     moved = inputs[0].transpose(kept + left_out)
     return moved.reshape(tuple(1 if axis is None else inputs[0].shape[axis] for axis in node.params))
 
 
-def _broadcast(
-    node: Node, inputs: Sequence[Array], shape: tuple[int, ...], size: Callable[[Affine], int]
-) -> Array:
+def _broadcast(node: Node, inputs: Sequence[Array], shape: tuple[int, ...], size: Callable[[Affine], int]) -> Array:
     return np.broadcast_to(inputs[0], shape).copy()
 
 
-def _reshape(
-    node: Node, inputs: Sequence[Array], shape: tuple[int, ...], size: Callable[[Affine], int]
-) -> Array:
+def _reshape(node: Node, inputs: Sequence[Array], shape: tuple[int, ...], size: Callable[[Affine], int]) -> Array:
     return np.reshape(inputs[0], shape)
 
 
-def _concat(
-    node: Node, inputs: Sequence[Array], shape: tuple[int, ...], size: Callable[[Affine], int]
-) -> Array:
+def _concat(node: Node, inputs: Sequence[Array], shape: tuple[int, ...], size: Callable[[Affine], int]) -> Array:
     return np.concatenate(inputs, axis=node.params[0])
 
 
-def _roll(
-    node: Node, inputs: Sequence[Array], shape: tuple[int, ...], size: Callable[[Affine], int]
-) -> Array:
+def _roll(node: Node, inputs: Sequence[Array], shape: tuple[int, ...], size: Callable[[Affine], int]) -> Array:
     axis, shift = node.params
     return np.roll(inputs[0], size(shift), axis)
 
 
-def _reduce(
-    node: Node, inputs: Sequence[Array], shape: tuple[int, ...], size: Callable[[Affine], int]
-) -> Array:
+def _reduce(node: Node, inputs: Sequence[Array], shape: tuple[int, ...], size: Callable[[Affine], int]) -> Array:
     kind, axes = node.params
     return np.asarray(_REDUCE[kind].reduce(inputs[0], axis=axes, dtype=node.dtype))
 

@@ -134,9 +134,7 @@ class Builder:
         """Return ``0 .. size-1`` as int64."""
         return self.make("iota", (), (), "int64", (size,))
 
-    def slice(
-        self, x: Node, starts: Sequence[AffineLike], steps: Sequence[int], shape: Iterable[AffineLike]
-    ) -> Node:
+    def slice(self, x: Node, starts: Sequence[AffineLike], steps: Sequence[int], shape: Iterable[AffineLike]) -> Node:
         """Return the strided box of `x` of that shape; `x` itself where that is all of it."""
         shape = tuple(map(Affine.of, shape))
         box = tuple((Affine.of(start), step) for start, step in zip(starts, steps, strict=True))

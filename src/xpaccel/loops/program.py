@@ -24,7 +24,7 @@ COMBINE = {
     "all": "logical_and",
 }
 #: How many partial results a reduction along the innermost axis keeps side by side.
-LANES = 256
+LANES = 64
 #: How many elements of an innermost axis are reduced before their total is added to the rest.
 BLOCK = 16 * LANES
 #: Up to this many partial results are combined in order.

@@ -82,9 +82,7 @@ def bind(function: Callable[..., Any], named: dict[str, object]) -> inspect.Boun
     for name in named:
         if name not in signature.parameters:
             close = get_close_matches(name, signature.parameters, n=1)
-            raise UserError(
-                f"{title} takes no argument {name!r}" + (f"; did you mean {close[0]!r}?" if close else "")
-            )
+            raise UserError(f"{title} takes no argument {name!r}" + (f"; did you mean {close[0]!r}?" if close else ""))
     given, by_name = [], dict(named)
     for parameter in signature.parameters.values():
         match parameter.kind:
@@ -119,17 +117,13 @@ def _look(tree: ast.expr) -> object:
         case ast.Subscript(value=ast.Name(id=name), slice=extents):
             return np.zeros(_shape(extents), _dtype(name))
         case ast.Name(id=name):
-            raise ValueError(
-                f"{_dtype(name)} needs a shape: write {name}[1024,1024], or {name}[] for no axes"
-            )
+            raise ValueError(f"{_dtype(name)} needs a shape: write {name}[1024,1024], or {name}[] for no axes")
         case ast.Tuple(elts=items):
             return tuple(_look(item) for item in items)
         case ast.List(elts=items):
             return [_look(item) for item in items]
         case ast.Dict(keys=keys, values=values):
-            return {
-                ast.literal_eval(key or ""): _look(value) for key, value in zip(keys, values, strict=True)
-            }
+            return {ast.literal_eval(key or ""): _look(value) for key, value in zip(keys, values, strict=True)}
     return ast.literal_eval(tree)
 
 
@@ -137,9 +131,7 @@ def _dtype(name: str) -> str:
     full = SHORT.get(name, name)
     if full not in DTYPES:
         close = get_close_matches(name, (*DTYPES, *SHORT), n=1)
-        raise ValueError(
-            f"{name} is no dtype; " + (f"did you mean {close[0]}?" if close else f"there are {DTYPES}")
-        )
+        raise ValueError(f"{name} is no dtype; " + (f"did you mean {close[0]}?" if close else f"there are {DTYPES}"))
     return full
 
 

@@ -193,6 +193,12 @@ def power(x: Any, y: Any) -> Tracer:
             session.assume(ScalarExpr("lt", (exponent.expr, ScalarExpr.const(0))), exponent.value < 0)
         if exponent.value < 0:
             raise ValueError("Integers to negative integer powers are not allowed.")
+    elif dtype_kind(dtypes[0]) == "i" and exponent.node is not None and dtype_kind(exponent.node.dtype) == "i":
+        raise trace_error(
+            "cannot raise integers to an array of signed integers: NumPy raises if one is negative, which shows only "
+            "when the kernel runs",
+            "Make the exponents unsigned (xp.astype(n, xp.uint8)) or the base floating.",
+        )
     scalar = is_zero_d([base, exponent])
     kind = dtype_kind(dtypes[0])
     if exponent.is_literal and base.node is not None:
