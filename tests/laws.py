@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from programs import agree
 
 from xpaccel import aliasing
 from xpaccel.compiled import leaf_of, symbols, unit_axes
@@ -51,20 +52,15 @@ def traced(function, args):
     return trace(function, _aliased(described, found), rebuild, "program"), list(found.bases)
 
 
-def same(got, want, exact):
-    """Assert that two values are equal: bit for bit (NaN equals NaN), or within a tolerance."""
+def same(got, want, tolerance=None):
+    """Assert that two values agree: bit for bit (NaN equals NaN), or within ``(relative, absolute)``."""
     got, want = np.asarray(got), np.asarray(want)
     assert got.shape == want.shape, (got.shape, want.shape)
     assert got.dtype == want.dtype, (got.dtype, want.dtype)
-    if exact or want.dtype.kind not in "fc":
-        np.testing.assert_array_equal(got, want)
-    else:
-        eps = np.finfo(want.dtype).eps
-        scale = float(np.max(np.abs(want[np.isfinite(want)]), initial=1.0))
-        np.testing.assert_allclose(got, want, rtol=1e3 * eps, atol=1e3 * eps * scale)
+    assert agree(want, got, tolerance), f"{got!r}\nexpected\n{want!r}"
 
 
-def check_interpreters(function, make, exact=True):
+def check_interpreters(function, make, tolerance=None):
     """Hold the graph and the loops of a function, both interpreted, against eager NumPy.
 
     `make` makes the arguments, the same ones each time (views of one array included).
@@ -86,26 +82,26 @@ def check_interpreters(function, make, exact=True):
             program = lower(found.graph, unit_axes(arrays))
             outputs = loop_interpreter.interpret(program, arrays, numbers, sizes, backward=which == "backward")
         for got, want in zip(arrays_of(given), arrays_of(wanted), strict=True):
-            same(got, want, exact)
+            same(got, want, tolerance)
         for leaf, want in zip(found.result, leaves, strict=True):
             if isinstance(leaf, Value):
-                same(outputs[leaf.index], want, exact)
+                same(outputs[leaf.index], want, tolerance)
             elif isinstance(leaf, Static):
                 assert leaf.value == want
 
 
-def check_compiled(kernel, make, exact=True):
+def check_compiled(kernel, make, tolerance=None):
     """Hold a kernel on the active backend against its own function run eagerly."""
     wanted, given = make(), make()
     with np.errstate(all="ignore"):
         eager = kernel.python(*wanted)
     got = kernel(*given)
     for a, b in zip(arrays_of(given), arrays_of(wanted), strict=True):
-        same(a, b, exact)
+        same(a, b, tolerance)
     for a, b in zip(flatten(got)[0], flatten(eager)[0], strict=True):
         if isinstance(b, np.ndarray | np.generic):
             assert type(a) is type(b), (type(a), type(b))
-            same(a, b, exact)
+            same(a, b, tolerance)
         else:
             assert a == b
             assert type(a) is type(b)

@@ -18,13 +18,21 @@ pytestmark = [pytest.mark.numba, pytest.mark.filterwarnings("ignore::RuntimeWarn
 @given(programs(exact_only=True))
 def test_exact_programs_equal_numpy_bit_for_bit(program: Program) -> None:
     with xpa.backend("numba"):
-        check_compiled(xpa.kernel(program.function), lambda: program.make_args(np.random.default_rng(0)), exact=True)
+        check_compiled(
+            xpa.kernel(program.function),
+            lambda: program.make_args(np.random.default_rng(0)),
+            tolerance=program.tolerance,
+        )
 
 
 @given(programs(exact_only=False))
 def test_programs_equal_numpy(program: Program) -> None:
     with xpa.backend("numba"):
-        check_compiled(xpa.kernel(program.function), lambda: program.make_args(np.random.default_rng(0)), exact=False)
+        check_compiled(
+            xpa.kernel(program.function),
+            lambda: program.make_args(np.random.default_rng(0)),
+            tolerance=program.tolerance,
+        )
 
 
 @settings(max_examples=30)
