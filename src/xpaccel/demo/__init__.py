@@ -1,1 +1,1 @@
-"""The command `xpaccel demo`: a flood over real terrain, by the kernels of ``examples/flood.py``."""
+"""The flood demo: the kernels of ``examples/flood.py`` on real terrain, on several backends side by side."""

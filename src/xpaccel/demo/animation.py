@@ -1,130 +1,114 @@
-"""The flood as an animated map: GIF by Pillow, MP4 by ffmpeg."""
+"""A moving map: GIF through Pillow, MP4 through ffmpeg."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from xpaccel.demo import picture
-from xpaccel.demo.terrain import Terrain
+from xpaccel.demo.picture import Labels, Map
+from xpaccel.demo.terrain import Floats, Terrain
 from xpaccel.errors import UserError
 
 SUFFIXES = (".gif", ".mp4")
-FRAMES_PER_SECOND = 12
-LINGER = 2.0  # seconds on the last frame
-PIXELS = 640  # of the longer side of a depth that is kept for a frame
-HEIGHT, DPI = 5.8, 100
+WIDTH = 900
+FRAMES_A_SECOND = 8
+LAST_FRAME = 2.0
+"""How long the last frame of a GIF stands [s], before it starts again."""
+
+Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 def check(path: Path) -> None:
-    """See to it that an animation of that kind can be made here.
+    """Make sure, before the work, that what writes such a file is installed.
 
     Raises
     ------
-    UserError
-        Where ffmpeg is missing.
+    xpaccel.UserError
+        If it is not.
     """
     if path.suffix.lower() == ".mp4" and shutil.which("ffmpeg") is None:
-        raise UserError(f"--animate {path}: MP4 needs ffmpeg, which is not on the PATH; install it or ask for .gif")
+        raise UserError(f"--animate {path} needs ffmpeg, which is not on PATH: install it, or name a .gif file")
+    if path.suffix.lower() == ".gif" and find_spec("PIL") is None:
+        raise UserError(f'--animate {path} needs pillow: pip install "xpaccel[demo]"')
 
 
-class Film:
-    """Snapshots kept for the end, when it is known how deep the water becomes."""
+def write(
+    path: Path,
+    terrain: Terrain,
+    frames: Sequence[tuple[float, Floats]],
+    labels: Labels,
+    advance: Callable[[], None],
+) -> None:
+    """Draw the frames and write the animation.
 
-    def __init__(self) -> None:
-        self._frames: list[tuple[float, npt.NDArray[np.float32]]] = []
+    Parameters
+    ----------
+    path
+        A ``.gif`` or ``.mp4`` file.
+    terrain
+        What is flooded, as coarse as the frames are.
+    frames
+        Times [s] and depths [m].
+    labels
+        Title and subtitle.
+    advance
+        Called after each frame.
+    """
+    picture = Map(terrain, max(float(h.max()) for _, h in frames), labels, WIDTH)
 
-    def add(self, depth: npt.NDArray[Any], seconds: float) -> None:
-        """Keep depths in metres, shape (n, m), as fine as the film shows them."""
-        self._frames.append((seconds, coarsen(depth, -(-max(depth.shape) // PIXELS))))
+    def drawn() -> Iterator[Pixels]:
+        for seconds, h in frames:
+            picture.show(h, seconds)
+            yield picture.pixels()
+            advance()
 
-    def write(
-        self, path: Path, terrain: Terrain, deepest: float, rain: float, *, done: Callable[[int, int], None]
-    ) -> None:
-        """Draw the frames and write them.
-
-        Parameters
-        ----------
-        path : Path
-            A ``.gif`` or ``.mp4``.
-        terrain : Terrain
-            What the depths lie on.
-        deepest : float
-            Depth in metres of the darkest blue.
-        rain : float
-            mm/h, for the title.
-        done : callable
-            Told how many frames of how many are drawn.
-
-        Raises
-        ------
-        OSError
-            Where it cannot be written, or ffmpeg fails.
-        """
-        sheet = picture.Map(terrain, deepest, rain, height=HEIGHT, dpi=DPI)
-        frames = self._draw(sheet, done)
-        if path.suffix.lower() == ".mp4":
-            _write_mp4(path, frames)
-        else:
-            _write_gif(path, frames)
-
-    def _draw(self, sheet: picture.Map, done: Callable[[int, int], None]) -> Iterator[npt.NDArray[np.uint8]]:
-        for k, (seconds, depth) in enumerate(self._frames):
-            sheet.show(depth, seconds)
-            yield sheet.pixels()
-            done(k + 1, len(self._frames))
+    (_gif if path.suffix.lower() == ".gif" else _mp4)(path, drawn())
 
 
-def coarsen(depth: npt.NDArray[Any], factor: int) -> npt.NDArray[np.float32]:
-    """Give means over blocks of ``factor * factor`` cells; rows and columns that fill no block repeat the last."""
-    if factor == 1:
-        return depth.astype(np.float32)
-    n, m = depth.shape
-    padded = np.pad(depth, ((0, -n % factor), (0, -m % factor)), mode="edge")
-    blocks = padded.reshape(padded.shape[0] // factor, factor, padded.shape[1] // factor, factor)
-    means: npt.NDArray[np.float32] = blocks.mean(axis=(1, 3), dtype=np.float32)
-    return means
-
-
-def _write_gif(path: Path, frames: Iterator[npt.NDArray[np.uint8]]) -> None:
+def _gif(path: Path, frames: Iterator[Pixels]) -> None:
     from PIL import Image
 
-    pictures = [Image.fromarray(frame) for frame in frames]
-    # One palette for all, from the first and the last frame: with one for each, still parts would flicker.
-    both = Image.fromarray(np.concatenate([np.asarray(pictures[0]), np.asarray(pictures[-1])]))
-    palette = both.quantize(256, dither=Image.Dither.NONE)
-    indexed = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
-    each = round(1000 / FRAMES_PER_SECOND)
-    lasting = [each] * (len(indexed) - 1) + [round(1000 * LINGER)]
-    indexed[0].save(path, save_all=True, append_images=indexed[1:], duration=lasting, loop=0, optimize=False)
+    images = [Image.fromarray(frame) for frame in frames]
+    # One palette for all, that of the last frame: it has every colour, and nothing flickers.
+    palette = images[-1].quantize(colors=255, method=Image.Quantize.MEDIANCUT)
+    reduced = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
+    still = round(1000 / FRAMES_A_SECOND)
+    durations = [still] * (len(reduced) - 1) + [round(1000 * LAST_FRAME)]
+    reduced[0].save(
+        path, format="GIF", save_all=True, append_images=reduced[1:], duration=durations, loop=0, optimize=False
+    )
 
 
-def _write_mp4(path: Path, frames: Iterator[npt.NDArray[np.uint8]]) -> None:
+def _mp4(path: Path, frames: Iterator[Pixels]) -> None:
+    """Pipe raw pixels into ffmpeg. The common decoders want even sizes and yuv420p."""
     first = next(frames)
-    rows, columns, _ = first.shape
-    command = [
-        *("ffmpeg", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{columns}x{rows}"),
-        *("-r", str(FRAMES_PER_SECOND), "-i", "-", "-vf", f"tpad=stop_mode=clone:stop_duration={LINGER:g}"),
-        *("-c:v", "libx264", "-pix_fmt", "yuv420p", "-crf", "18", "-movflags", "+faststart", str(path)),
-    ]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as ffmpeg:
-        assert ffmpeg.stdin is not None
-        assert ffmpeg.stderr is not None
+    height, width = first.shape[:2]
+    given = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(FRAMES_A_SECOND), "-i", "-")
+    wanted = ("-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-pix_fmt", "yuv420p", "-movflags", "+faststart", "-f", "mp4")
+    with subprocess.Popen(
+        ["ffmpeg", "-loglevel", "error", "-y", *given, *wanted, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
         try:
-            for frame in (first, *frames):
-                ffmpeg.stdin.write(frame.tobytes())
-            ffmpeg.stdin.close()
+            process.stdin.write(first.tobytes())
+            for frame in frames:
+                process.stdin.write(frame.tobytes())
+            process.stdin.close()
         except BrokenPipeError:
-            pass  # it says why below
+            pass  # it has ended, and says why
         except BaseException:
-            ffmpeg.kill()
+            process.kill()
             raise
-        said = ffmpeg.stderr.read().decode(errors="replace")
-    if ffmpeg.returncode:
-        raise OSError(f"ffmpeg failed: {' '.join(said.split()) or ffmpeg.returncode}")
+        said = process.stderr.read().decode(errors="replace").strip().splitlines()
+    if process.returncode:
+        raise UserError(f"ffmpeg could not write {path.name}: {said[-1] if said else process.returncode}")

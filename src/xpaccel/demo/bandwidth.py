@@ -1,44 +1,56 @@
-"""How fast this machine copies memory: the yardstick for kernels that only move data."""
+"""The yardstick of a machine: how fast it copies memory that does not fit its caches."""
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
-from time import perf_counter
+from dataclasses import dataclass
 
 import numpy as np
 
-from xpaccel.backends import threads
+BYTES = 128 << 20
+"""Size of the array that is copied: several times the caches of a common machine."""
 
-METHOD = "numpy.copyto on all threads"
-BYTES = 1 << 27
-REPEATS = 5
+ROUNDS = 6
 
 
-def copy_bandwidth(size: int = BYTES, repeats: int = REPEATS) -> float:
-    """Measure how fast all threads together copy from memory to memory.
+@dataclass(frozen=True)
+class Bandwidth:
+    """What was measured.
 
-    Each thread copies its part with `numpy.copyto`, which releases Python's lock. It is NumPy's copy, not
-    one of xpaccel's, so that the yardstick does not depend on what it measures.
+    Attributes
+    ----------
+    rate
+        Bytes a second, each byte counted when it is read and when it is written.
+    threads
+        How many threads copied.
+    """
+
+    rate: float
+    threads: int
+
+
+def measure(threads: int, size: int = BYTES, rounds: int = ROUNDS) -> Bandwidth:
+    """Copy an array, a piece to each thread, and take the best of several rounds.
 
     Parameters
     ----------
-    size : int
-        Bytes of the source; well above the processor's caches, or the caches are measured.
-    repeats : int
-        The best of so many copies counts: whatever disturbs a copy makes it slower, never faster.
-
-    Returns
-    -------
-    float
-        Bytes read and written in a second.
+    threads
+        How many threads copy: those that kernels run on.
+    size
+        Bytes to copy.
+    rounds
+        How often; the first is thrown away, in it memory is handed out.
     """
-    count = threads.count()
-    source, target = (np.ones(max(size // 8, count)) for _ in range(2))
-    pieces = list(zip(np.array_split(target, count), np.array_split(source, count), strict=True))
-    seconds = []
-    with ThreadPoolExecutor(count) as pool:
-        for _ in range(repeats):
-            began = perf_counter()
-            list(pool.map(lambda piece: np.copyto(*piece), pieces))
-            seconds.append(perf_counter() - began)
-    return 2 * source.nbytes / min(seconds)
+    source = np.ones(size // 8)
+    target = np.empty_like(source)
+    pieces = list(zip(np.array_split(target, threads), np.array_split(source, threads), strict=True))
+    best = float("inf")
+    with ThreadPoolExecutor(threads) as pool:
+        for turn in range(rounds + 1):
+            start = time.perf_counter()
+            for _ in pool.map(lambda piece: np.copyto(*piece), pieces):
+                pass
+            if turn:
+                best = min(best, time.perf_counter() - start)
+    return Bandwidth(2 * source.nbytes / best, threads)

@@ -1,39 +1,37 @@
-"""The module ``examples/flood.py``: the very file that a reader of the examples opens."""
+"""Where the demo's kernels come from: the very file that a reader of ``examples/`` opens."""
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import sys
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from xpaccel.errors import XpaccelError
+from xpaccel.errors import UserError
 
 NAME = "xpaccel.demo.flood"
 
 
-def load() -> ModuleType:
-    """Give the example as the module ``xpaccel.demo.flood``.
-
-    A wheel holds the file beside this one. A checkout (also one that is installed editable) has it in
-    ``examples/``, where it stays the only copy.
+@cache
+def flood() -> ModuleType:
+    """Import ``flood.py``: beside this module in an installed package, in ``examples/`` in a checkout.
 
     Raises
     ------
-    XpaccelError
-        Where it is in neither place.
+    xpaccel.UserError
+        If it is in neither place.
     """
-    if NAME in sys.modules:
-        return sys.modules[NAME]
-    if importlib.util.find_spec(NAME) is not None:
-        return importlib.import_module(NAME)
-    path = Path(__file__).resolve().parents[3] / "examples" / "flood.py"
-    spec = importlib.util.spec_from_file_location(NAME, path)
-    if not path.is_file() or spec is None or spec.loader is None:
-        raise XpaccelError(f"the flood's kernels are missing: neither {NAME} is installed nor is there {path}")
+    here = Path(__file__).resolve()
+    places = (here.with_name("flood.py"), here.parents[3] / "examples" / "flood.py")
+    found = next((place for place in places if place.is_file()), None)
+    if found is None:
+        raise UserError(f"the demo's kernels are missing: there is neither {places[0]} nor {places[1]}; install again")
+    spec = importlib.util.spec_from_file_location(NAME, found)
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[NAME] = module
+    sys.modules[NAME] = module  # before it runs: its dataclass looks itself up there
     try:
         spec.loader.exec_module(module)
     except BaseException:

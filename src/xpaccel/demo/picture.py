@@ -1,219 +1,263 @@
-"""The map of water depth over shaded relief, and frames of it for the animation."""
+"""The map: depth of water over shaded relief. Drawn on Agg alone, so that no screen is needed."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from xpaccel.demo.table import distance
-from xpaccel.demo.terrain import Terrain
+from xpaccel.demo.terrain import Axis, Floats, Terrain
 
-SUFFIXES = (".png",)
-SHALLOW = 1e-3
-"""Metres; water that is no deeper is not drawn."""
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap, Normalize
+    from matplotlib.figure import Figure
 
-# Lightness falls steadily from one to the next, so that depth reads without a look at the colour bar.
-_WATER = ("#c9ecf6", "#8fd0ea", "#4fa9d8", "#2478b8", "#114b91", "#0a2763", "#06103a")
-_LAND = ("#a3b18a", "#bfc498", "#d8cfa3", "#d9c19a", "#c9a988", "#e4d8ca")
-_INK, _PAPER = "#22303a", "#fbfaf7"
-_LENGTHS = (1.0, 2.0, 5.0)
+SHALLOWEST = 0.05
+"""Water less deep than this [m] is left out of the map: in the rain, all ground is wet."""
+
+NICE = (1, 2, 5)
+INK, PAPER, SOFT = "#1d2a35", "#fbfaf7", "#5d6b76"
+GROUND = ("#cfd6c2", "#dcdcc4", "#e9e1cb", "#f1e9da", "#f8f4ee")
+WATER = ("#a9ddea", "#5fb9dc", "#2b8cc4", "#1660a6", "#123c80", "#150f4a")
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What stands above and below the map."""
+
+    title: str
+    subtitle: str
+    footer: str
 
 
 class Map:
-    """A figure of the terrain on which water depths are laid.
+    """A figure of the terrain whose water can be changed, which is what an animation does.
 
     Parameters
     ----------
-    terrain : Terrain
-        The grid.
-    deepest : float
-        The depth in metres that gets the darkest blue.
-    rain : float
-        mm/h, for the title.
-    height : float
-        Of the figure in inches.
-    dpi : int
-        Pixels to an inch.
+    terrain
+        What is flooded.
+    greatest
+        The greatest depth [m] that the colours must reach.
+    labels
+        What stands above and below.
+    width
+        Of the figure, in pixels.
     """
 
-    def __init__(self, terrain: Terrain, deepest: float, rain: float, *, height: float = 8.0, dpi: int = 150) -> None:
+    def __init__(self, terrain: Terrain, greatest: float, labels: Labels, width: int = 1700) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
-        self._terrain, self._rain = terrain, rain
-        n, m = terrain.z.shape
-        self._width, self._height = m * terrain.dx, n * terrain.dy
-        # The map fills a box as high as the figure allows and up to twice as wide, in inches.
-        scale = min((height - 1.25) / self._height, 2 * (height - 1.25) / self._width)
-        map_width, map_height = max(scale * self._width, 0.5), max(scale * self._height, 0.5)
-        height = max(map_height, 2.0) + 1.25  # the colour bar needs some
-        width = max(map_width + 1.75, 6.2)  # and so does the subtitle
-        top = height - 0.9
-        small = min(9.5, 1.35 * width)
-        figure = Figure(figsize=(width, height), dpi=dpi, facecolor=_PAPER)
-        self._canvas: Any = FigureCanvasAgg(figure)  # its methods have no types
-        axes = figure.add_axes((0.35 / width, (top - map_height) / height, map_width / width, map_height / height))
-        extent = (0.0, self._width, 0.0, self._height)
-        axes.imshow(relief(terrain), extent=extent, interpolation="antialiased")
-        axes.set(xticks=[], yticks=[], aspect="auto")
-        for spine in axes.spines.values():
-            spine.set(color=_INK, linewidth=0.8)
-        colours, norm = _colours(deepest)
+        self._flip = (slice(None, None, -1 if terrain.y.step > 0 else 1), slice(None, None, _sign(terrain.x.step)))
+        z = terrain.z[self._flip]
+        n, m = z.shape
+        east, north = m * terrain.dx, n * terrain.dy
+        inches, left, right, bottom, top = 11.0, 0.85, 1.45, 0.8, 0.95
+        across = inches - left - right
+        along = min(max(across * north / east, 3.0), 14.0)
+        height = along + bottom + top
+        self.figure: Figure = Figure(figsize=(inches, height), dpi=width / inches, facecolor=PAPER)
+        self._canvas = FigureCanvasAgg(self.figure)
+        axes = self.figure.add_axes((left / inches, bottom / height, across / inches, along / height))
+        extent = (0.0, east / 1000, 0.0, north / 1000)
+        axes.imshow(_relief(z, terrain.dx, terrain.dy), extent=extent, interpolation="bilinear", aspect="equal")
+        norm = scale(greatest)
+        colours = _water()
         self._water = axes.imshow(
-            np.zeros((2, 2)), extent=extent, cmap=colours, norm=norm, interpolation="antialiased",
-            interpolation_stage="data",
-        )  # fmt: skip
-        _scale_bar(axes, self._width, self._height, map_width, map_height)
-        _north_arrow(axes, map_width, map_height)
-        self._title = figure.text(0.35 / width, 1 - 0.42 / height, "", size=16, weight="bold", color=_INK, va="center")
-        self._subtitle = figure.text(
-            0.35 / width, 1 - 0.71 / height, "", size=small, color=_INK, alpha=0.8, va="center"
+            np.full((2, 2), np.nan), extent=extent, norm=norm, cmap=colours, interpolation="nearest", aspect="equal"
         )
-        bar = figure.add_axes(((map_width + 0.63) / width, 0.35 / height, 0.2 / width, (top - 0.35) / height))
-        _colour_bar(bar, colours, norm)
-        self._figure = figure
+        _frame(axes, terrain, east / 1000, north / 1000)
+        _scale_bar(axes, east / 1000, north / 1000)
+        _north(axes)
+        bar = self.figure.add_axes(
+            ((inches - right + 0.22) / inches, (bottom + 0.12 * along) / height, 0.2 / inches, 0.76 * along / height)
+        )
+        _legend(self.figure, bar, norm, colours)
+        self.figure.text(
+            left / inches, 1 - 0.36 / height, labels.title, fontsize=17, fontweight="bold", color=INK, va="center"
+        )
+        self.figure.text(left / inches, 1 - 0.7 / height, labels.subtitle, fontsize=10.5, color=SOFT, va="center")
+        self.figure.text(left / inches, 0.2 / height, labels.footer, fontsize=8.5, color=SOFT, va="center")
+        self._time = self.figure.text(
+            1 - right / inches, 1 - 0.36 / height, "", fontsize=17, color=INK, ha="right", va="center"
+        )
 
-    def show(self, depth: npt.NDArray[Any], seconds: float) -> None:
-        """Lay depths in metres over the relief; the array may be coarser than the terrain.
+    def show(self, h: Floats, seconds: float) -> None:
+        """Put water of depth `h` [m] on the map, as it is `seconds` after the rain began."""
+        depth = h[self._flip]
+        self._water.set_data(np.ma.masked_less(depth, SHALLOWEST))  # type: ignore[no-untyped-call]
+        self._water.set_alpha(_alpha(depth))
+        self._time.set_text(clock(seconds))
 
-        Parameters
-        ----------
-        depth : ndarray, shape (rows, columns)
-            Row 0 is the north.
-        seconds : float
-            Since the rain began.
-        """
-        terrain = self._terrain
-        self._water.set_data(depth)
-        self._title.set_text(f"Water depth after {clock(seconds)} of rain")
-        n, m = terrain.z.shape
-        cells = f"{m} × {n} cells of {terrain.dx:.3g} m × {terrain.dy:.3g} m"
-        self._subtitle.set_text(f"{_shortened(terrain.name)}  ·  {self._rain:g} mm/h  ·  {cells}")
+    def pixels(self) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        """Return the drawn figure, (height, width, 3)."""
+        self._canvas.draw()
+        return np.asarray(self._canvas.buffer_rgba())[..., :3].copy()
 
     def save(self, path: Path) -> None:
-        """Write the figure as PNG."""
-        self._canvas.print_png(str(path), metadata={"Software": "xpaccel"})
-
-    def pixels(self) -> npt.NDArray[np.uint8]:
-        """Draw the figure as an array of shape (rows, columns, 3), with even sizes, as videos need them."""
-        self._canvas.draw()
-        rgba = np.asarray(self._canvas.buffer_rgba())
-        rows, columns = rgba.shape[0] // 2 * 2, rgba.shape[1] // 2 * 2
-        return np.ascontiguousarray(rgba[:rows, :columns, :3])
-
-
-def relief(terrain: Terrain) -> npt.NDArray[np.float64]:
-    """Shade the terrain: quiet colours by height, light from the north-west; shape (n, m, 3)."""
-    from matplotlib.colors import LightSource, LinearSegmentedColormap
-
-    z = terrain.z
-    low, high = np.percentile(z, (1, 99))
-    height = np.clip((z - low) / max(high - low, 1e-9), 0, 1)
-    land = LinearSegmentedColormap.from_list("land", _LAND)(height)[..., :3]
-    slope_y, slope_x = np.gradient(z, terrain.dy, terrain.dx)
-    typical = float(np.percentile(np.hypot(slope_x, slope_y), 90))
-    exaggeration = min(0.9 / typical, 20.0) if typical > 0 else 1.0  # steep slopes look steep on any terrain
-    light = LightSource(azdeg=315, altdeg=45)
-    shade = light.hillshade(z, vert_exag=exaggeration, dx=terrain.dx, dy=terrain.dy)
-    blended: npt.NDArray[np.float64] = light.blend_soft_light(land, (0.04 + 0.86 * shade)[..., None])
-    return np.clip(blended, 0, 1)
-
-
-def deepest(depth: npt.NDArray[Any]) -> float:
-    """Give the depth in metres for the end of the scale: a round one that hardly any cell is beyond."""
-    high = max(float(np.quantile(depth, 0.9995)), 10 * SHALLOW)
-    power = 10.0 ** math.floor(math.log10(high))
-    return next(step * power for step in (1.0, 2.0, 5.0, 10.0) if step * power >= high * 0.999)
+        """Write the figure to a file."""
+        self.figure.savefig(path, facecolor=PAPER)
 
 
 def clock(seconds: float) -> str:
-    """Write a time as hours and minutes."""
-    minutes = round(seconds / 60)
-    if minutes == 0:
-        return f"{seconds:.3g} s"
-    hours, rest = divmod(minutes, 60)
-    return " ".join(part for part in (f"{hours} h" * bool(hours), f"{rest} min" * bool(rest)) if part)
+    """Write a time as hours and minutes, or as seconds where it is short.
+
+    >>> clock(5400.0), clock(71.6)
+    ('1 h 30 min', '72 s')
+    """
+    if seconds < 600:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02d} min"
 
 
-def depth_label(metres: float) -> str:
-    """Write a depth in the unit that one would say it in."""
-    for unit, size in (("m", 1.0), ("cm", 0.01), ("mm", 0.001)):
-        if metres >= size * 0.999:
-            return f"{metres / size:g} {unit}"
-    return f"{metres:g} m"
+def scale(greatest: float) -> Normalize:
+    """Give the scale of depths: logarithmic where they span more than a factor of 20."""
+    from matplotlib.colors import LogNorm, Normalize
+
+    top = max(greatest, 2 * SHALLOWEST)
+    if top > 20 * SHALLOWEST:
+        return LogNorm(SHALLOWEST, top)
+    return Normalize(SHALLOWEST, top)
 
 
-def _shortened(name: str, most: int = 40) -> str:
-    return name if len(name) <= most else f"{name[: most - 1]}…"
+def ticks(low: float, high: float) -> Sequence[float]:
+    """Give round numbers 1, 2, 5 times powers of ten, from `low` to `high`.
+
+    >>> ticks(0.05, 3.0)
+    [0.05, 0.1, 0.2, 0.5, 1.0, 2.0]
+    """
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    found = [float(f"{nice}e{power}") for power in powers for nice in NICE]
+    return [value for value in found if low * 0.999 <= value <= high * 1.001]
 
 
-def _colours(deepest: float) -> tuple[Any, Any]:
-    """Blues that become opaque as the water becomes deeper, on a logarithmic scale."""
-    from matplotlib.colors import LinearSegmentedColormap, ListedColormap, LogNorm
-
-    colours = LinearSegmentedColormap.from_list("water", _WATER)(np.linspace(0, 1, 256))
-    depth = SHALLOW * (deepest / SHALLOW) ** np.linspace(0, 1, 256)
-    opaque = 0.1  # metres
-    ramp = np.clip(np.log(depth / SHALLOW) / math.log(opaque / SHALLOW), 0, 1)
-    colours[:, 3] = 0.97 * ramp**1.6
-    return ListedColormap(colours).with_extremes(under=(0, 0, 0, 0), bad=(0, 0, 0, 0)), LogNorm(SHALLOW, deepest)
+def round_length(length: float) -> float:
+    """Give the greatest 1, 2 or 5 times a power of ten that is not longer."""
+    power = math.floor(math.log10(length))
+    return max(float(f"{nice}e{power}") for nice in NICE if float(f"{nice}e{power}") <= length)
 
 
-def _colour_bar(axes: Any, colours: Any, norm: Any) -> None:
-    steps = np.geomspace(norm.vmin, norm.vmax, 256)[::-1, None]
-    axes.set_facecolor(_LAND[2])
-    axes.imshow(steps, cmap=colours, norm=norm, aspect="auto", extent=(0, 1, 0, 1))
-    decades = range(math.floor(math.log10(norm.vmin)), math.ceil(math.log10(norm.vmax)) + 1)
-    ticks = [step * 10.0**decade for decade in decades for step in _LENGTHS]
-    ticks = [tick for tick in ticks if norm.vmin * 0.999 <= tick <= norm.vmax * 1.001]
-    axes.set_yticks([math.log(tick / norm.vmin) / math.log(norm.vmax / norm.vmin) for tick in ticks])
-    axes.set_yticklabels([depth_label(tick) for tick in ticks])
-    axes.yaxis.tick_right()
-    axes.set_xticks([])
-    axes.tick_params(axis="y", labelsize=9, color=_INK, labelcolor=_INK, length=3)
+def _sign(number: float) -> int:
+    return 1 if number >= 0 else -1
+
+
+def _relief(z: Floats, dx: float, dy: float) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Shade the terrain, lit from two sides so that no valley is black, in the colours of dry ground."""
+    from matplotlib.colors import LightSource, LinearSegmentedColormap
+
+    low, high = np.percentile(z, (1, 99))
+    steepness = float(np.percentile(np.hypot(*np.gradient(z, dy, dx)), 90))
+    exaggerate = 0.9 / max(steepness, 1e-6)
+    main = LightSource(315, 42).hillshade(z, vert_exag=min(exaggerate, 50.0), dx=dx, dy=dy)
+    side = LightSource(20, 55).hillshade(z, vert_exag=min(exaggerate, 50.0), dx=dx, dy=dy)
+    shade = 0.75 * main + 0.25 * side
+    height = np.clip((z - low) / max(high - low, 1e-9), 0, 1)
+    ground = LinearSegmentedColormap.from_list("ground", GROUND)(height)[..., :3]
+    lit = 0.3 + 0.76 * shade[..., None]
+    return np.clip(ground * lit, 0, 1)
+
+
+def _water() -> Colormap:
+    from matplotlib.colors import LinearSegmentedColormap
+
+    colours = LinearSegmentedColormap.from_list("water", WATER)
+    return colours.with_extremes(bad=(0, 0, 0, 0))
+
+
+def _alpha(depth: Floats) -> Floats:
+    """Let shallow water be glassy, and water of half a metre cover the ground."""
+    return np.clip(0.35 + 0.65 * np.sqrt(np.clip(depth, 0, None) / 0.5), 0, 0.97)
+
+
+def _frame(axes: Axes, terrain: Terrain, east: float, north: float) -> None:
+    axes.set_xlim(0, east)
+    axes.set_ylim(0, north)
     for spine in axes.spines.values():
-        spine.set(color=_INK, linewidth=0.8)
+        spine.set_color(INK)
+        spine.set_linewidth(0.8)
+    axes.tick_params(colors=SOFT, labelsize=9, length=4, width=0.7)
+    if terrain.geographic:
+        _degrees(axes, terrain.x, east, horizontal=True)
+        _degrees(axes, terrain.y, north, horizontal=False)
+    else:
+        axes.set_xlabel("Distance to the east [km]", color=SOFT, fontsize=10)
+        axes.set_ylabel("Distance to the north [km]", color=SOFT, fontsize=10)
 
 
-def _outlined() -> list[Any]:
-    from matplotlib.patheffects import withStroke
+def _degrees(axes: Axes, axis: Axis, length: float, *, horizontal: bool) -> None:
+    """Name round degrees along an edge that is drawn in kilometres."""
+    first, last = float(axis.values.min()), float(axis.values.max())
+    step = abs(axis.step)
+    low, high = first - 0.5 * step, last + 0.5 * step
+    spacing = round_length((high - low) / 3)
+    digits = max(0, -math.floor(math.log10(spacing) + 1e-9))
+    values = spacing * np.arange(math.ceil(low / spacing), math.floor(high / spacing) + 1)
+    places = (values - low) / (high - low) * length
+    signs = "EW" if horizontal else "NS"
+    names = [f"{abs(value):.{digits}f}° {signs[int(value < 0)]}" for value in values]
+    if horizontal:
+        axes.set_xticks(places, names)
+    else:
+        axes.set_yticks(places, names, rotation=90, va="center")
 
-    return [withStroke(linewidth=3, foreground=_PAPER, alpha=0.85)]
 
-
-def _scale_bar(axes: Any, width: float, height: float, inches_wide: float, inches_high: float) -> None:
-    """Draw a bar of a round length, a quarter of the map at most where that is long enough to read."""
+def _scale_bar(axes: Axes, east: float, north: float) -> None:
     from matplotlib.patches import Rectangle
 
-    longest = width * max(0.25, min(0.8, 1 / inches_wide))
-    power = 10.0 ** math.floor(math.log10(longest))
-    length = max(step * power for step in _LENGTHS if step * power <= longest)
-    left, bottom, thick = 0.2 * width / inches_wide, 0.22 * height / inches_high, 0.055 * height / inches_high
-    for k, colour in enumerate((_INK, _PAPER)):
-        start = left + k * length / 2
-        axes.add_patch(Rectangle((start, bottom), length / 2, thick, facecolor=colour, edgecolor=_INK, linewidth=0.8))
-    roomy = length / width * inches_wide > 0.9
-    for part, text in ((0.0, "0"), (0.5, _number(length / 2)), (1.0, distance(length))):
-        if roomy or part == 1:
-            axes.text(
-                left + part * length, bottom + 1.8 * thick, text, size=9, color=_INK, va="bottom",
-                ha="center" if roomy else "right", path_effects=_outlined(),
-            )  # fmt: skip
+    length = round_length(0.28 * east)
+    x, y, thick = 0.035 * east, 0.035 * north, 0.009 * north
+    name = f"{length:g} km" if length >= 1 else f"{length * 1000:g} m"
+    pad = 0.016 * east
+    axes.add_patch(
+        Rectangle((x - pad, y - pad), length + 2 * pad, thick + 0.045 * north + pad, fc=PAPER, ec="none", alpha=0.82)
+    )
+    for k in range(4):
+        axes.add_patch(
+            Rectangle((x + k * length / 4, y), length / 4, thick, fc=INK if k % 2 == 0 else PAPER, ec=INK, lw=0.8)
+        )
+    axes.text(x + length / 2, y + thick + 0.009 * north, name, ha="center", va="bottom", fontsize=10.5, color=INK)
 
 
-def _number(metres: float) -> str:
-    """Write a distance on the way to twice as much, in the unit that this has."""
-    return f"{metres / 1000:g}" if 2 * metres >= 1000 else f"{metres:g}"
-
-
-def _north_arrow(axes: Any, inches_wide: float, inches_high: float) -> None:
-    x = 1 - 0.3 / inches_wide
+def _north(axes: Axes) -> None:
     axes.annotate(
-        "N", xy=(x, 1 - 0.15 / inches_high), xytext=(x, 1 - 0.65 / inches_high), xycoords="axes fraction", size=12,
-        weight="bold", color=_INK, ha="center", va="center", path_effects=_outlined(),
-        arrowprops={"arrowstyle": "-|>,head_width=0.35,head_length=0.7", "color": _INK, "linewidth": 1.6},
-    )  # fmt: skip
+        "N",
+        xy=(0.955, 0.975),
+        xytext=(0.955, 0.885),
+        xycoords="axes fraction",
+        ha="center",
+        va="center",
+        fontsize=13,
+        fontweight="bold",
+        color=INK,
+        arrowprops={"arrowstyle": "-|>,head_width=0.45,head_length=0.8", "color": INK, "lw": 2.2, "shrinkA": 0},
+        bbox={"boxstyle": "circle,pad=0.18", "fc": PAPER, "ec": "none", "alpha": 0.82},
+    )
+
+
+def _legend(figure: Figure, place: Axes, norm: Normalize, colours: Colormap) -> None:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import LogNorm
+
+    logarithmic = isinstance(norm, LogNorm)
+    assert norm.vmin is not None
+    assert norm.vmax is not None
+    bar = figure.colorbar(ScalarMappable(norm, colours), cax=place)
+    bar.outline.set_linewidth(0.7)  # type: ignore[operator]
+    bar.outline.set_edgecolor(INK)  # type: ignore[operator]
+    marks = list(ticks(norm.vmin, norm.vmax))
+    if not logarithmic:
+        marks = [float(value) for value in np.linspace(norm.vmin, norm.vmax, 6)]
+    bar.set_ticks(marks, labels=[f"{mark:g}" if logarithmic else f"{mark:.2f}" for mark in marks])
+    bar.ax.minorticks_off()
+    bar.ax.tick_params(labelsize=10, colors=INK, length=4, width=0.7)
+    bar.ax.set_title("depth\nof water\n[m]", fontsize=10.5, color=INK, pad=10, loc="left")
+    what = "logarithmic" if logarithmic else "linear"
+    note = f"{what} scale;\nbelow {SHALLOWEST:g} m\nnot shown"
+    bar.ax.text(0, -0.035, note, transform=bar.ax.transAxes, fontsize=8.5, color=SOFT, va="top")

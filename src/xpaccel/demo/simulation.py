@@ -1,229 +1,141 @@
-"""One simulation on several backends, timed side by side.
-
-The fastest backend runs to the end and makes the outputs. Another one that would take longer than `PATIENCE`
-(NumPy on a refined terrain takes an hour) runs the first steps alone: enough to time it and to compare depths at
-the same step.
-"""
+"""The whole of a demo: run each backend, keep what is asked for, draw it, and publish all files at the end."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from statistics import median
-from time import perf_counter
-from typing import Any
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-import xpaccel as xpa
-from xpaccel.demo import example
-from xpaccel.demo.terrain import Terrain
-from xpaccel.errors import XpaccelError
+from xpaccel.demo import animation, output, picture, runs
+from xpaccel.demo.archive import Archive
+from xpaccel.demo.plan import Plan
+from xpaccel.demo.recorder import Keep, Recorder, coarse
+from xpaccel.demo.terrain import Floats, Terrain
 
-REFERENCE = "numpy"
-PATIENCE = 20.0  # seconds
-WARM_UP = 4  # steps; the first compiles
-
-Watch = Callable[[str, int, int | None, Any], None]
-"""Told after each step: the backend, the steps that it ran, the most that it runs (None: to the end), the flood."""
+REFRESH = 0.1
+"""How often the progress is told [s]: more often would be seen in the timing."""
 
 
-@dataclass(frozen=True)
-class Setup:
-    """What is simulated.
+class Progress(Protocol):
+    """Who wants to know how far the work is."""
 
-    Attributes
-    ----------
-    terrain : Terrain
-        The elevations.
-    rain : float
-        Metres a second, everywhere, all the time.
-    seconds : float
-        How long.
-    manning : float
-        Friction, in s / m^(1/3).
-    edges : str
-        ``"open"`` (water runs out) or ``"closed"``.
-    dtype : str
-        ``"float64"`` or ``"float32"``.
-    frames : int
-        Snapshots, evenly spaced in time. The steps meet them, whether they are kept or not, so that a
-        simulation does not depend on the outputs that were asked for.
-    """
-
-    terrain: Terrain
-    rain: float
-    seconds: float
-    manning: float
-    edges: str
-    dtype: str
-    frames: int
-
-    def start(self) -> Any:
-        """Give the flood at rest, dry, for the backend that is active."""
-        terrain = self.terrain
-        z = np.ascontiguousarray(terrain.z, self.dtype)
-        return example.load().Flood(z, terrain.dx, terrain.dy, rain=self.rain, manning=self.manning, edges=self.edges)
-
-    def times(self) -> list[float]:
-        """Give the times of the snapshots in seconds."""
-        return [self.seconds * k / self.frames for k in range(1, self.frames + 1)]
+    def begin(self, what: str, total: float) -> Callable[[float], None]:
+        """Announce a piece of work; what is returned is told how much of it is done."""
 
 
-@dataclass(frozen=True)
-class Balance:
-    """Where the water went, in cubic metres."""
+def simulate(plan: Plan, progress: Progress) -> list[runs.Run]:
+    """Do what was planned.
 
-    rained: float
-    left: float
-    stored: float
-
-    @property
-    def error(self) -> float:
-        """Water gained or lost without reason, as a part of what rained."""
-        missing = abs(self.rained - self.left - self.stored)
-        return missing / self.rained if self.rained else missing
-
-
-@dataclass(frozen=True)
-class Run:
-    """What one backend did.
-
-    Attributes
-    ----------
-    backend : str
-        Its name.
-    steps : int
-        The steps that it ran.
-    complete : bool
-        Whether these are all.
-    step_seconds : float
-        The median of the times of its steps.
-    compared : ndarray
-        The depths in metres at the step at which backends are compared.
-    balance : Balance
-        The water at its last step.
-    """
-
-    backend: str
-    steps: int
-    complete: bool
-    step_seconds: float
-    compared: npt.NDArray[Any]
-    balance: Balance
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """All runs, in the order asked for, and the flood of the one that went to the end.
-
-    Attributes
-    ----------
-    runs : tuple of Run
-        One a backend.
-    leader : str
-        The backend that made the outputs.
-    compared_at : int
-        The step at which depths are compared.
-    flood : Flood
-        The leader's last state.
-    """
-
-    runs: tuple[Run, ...]
-    leader: str
-    compared_at: int
-    flood: Any
-
-    def run(self, backend: str) -> Run | None:
-        """Give the run of a backend, None where it was not asked for."""
-        return next((run for run in self.runs if run.backend == backend), None)
-
-
-def warm_up(setup: Setup, backend: str) -> float:
-    """Let a backend compile, on a flood that is thrown away.
+    Either all files are there when this returns, or none is: they get their names at the very end.
 
     Returns
     -------
-    float
-        About how many seconds a step takes.
-    """
-    seconds = []
-    with xpa.backend(backend):
-        flood = setup.start()
-        for _ in range(WARM_UP):
-            began = perf_counter()
-            flood.step(setup.seconds)
-            seconds.append(perf_counter() - began)
-    return min(seconds)
-
-
-def simulate(
-    setup: Setup,
-    backends: Sequence[str],
-    *,
-    leader: str,
-    estimates: dict[str, float],
-    watch: Watch,
-    keep: Callable[[Any], None],
-    patience: float = PATIENCE,
-) -> Outcome:
-    """Run the simulation on each backend.
-
-    Parameters
-    ----------
-    setup : Setup
-        What to simulate.
-    backends : sequence of str
-        Where; all must be available.
-    leader : str
-        The backend that runs to the end in any case: the fastest.
-    estimates : dict of str to float
-        Seconds a step, from `warm_up`.
-    watch : callable
-        Told after each step.
-    keep : callable
-        Given the leader's flood at each snapshot.
-    patience : float
-        Seconds for a backend that is not the leader.
+    list of Run
+        In the order of the plan's backends.
 
     Raises
     ------
-    XpaccelError
-        Where a depth is not finite.
+    xpaccel.UserError
+        If a file cannot be written.
     """
-    most = {name: max(WARM_UP, int(patience / estimates[name])) for name in backends if name != leader}
-    mark = min(most.values(), default=0)
-    run, flood = _run(setup, leader, None, mark, watch, keep)
-    runs = {leader: run}
-    for name in most:
-        runs[name], _ = _run(setup, name, most[name], mark, watch, None)
-    return Outcome(tuple(runs[name] for name in backends), leader, min(mark, run.steps), flood)
+    with ExitStack() as files:
+        last = plan.backends[-1]
+        keep: list[Keep] = []
+        frames: list[tuple[float, Floats]] = []
+        small, reduce = coarse(plan.terrain)
+        if plan.archive:
+            keep.append(files.enter_context(_archive(plan.archive, plan)))
+        if plan.animation:
+            keep.append(lambda seconds, h: frames.append((seconds, reduce(h))))
+        recorder = Recorder(plan.storm.seconds, plan.frames, tuple(keep))
+        done = [
+            _run(name, plan, progress, recorder if keep and k == len(plan.backends) - 1 else None)
+            for k, name in enumerate(plan.backends)
+        ]
+        if plan.picture:
+            temporary = files.enter_context(output.new(plan.picture))
+            advance = progress.begin("map", 1)
+            with output.writing(plan.picture):
+                _draw(temporary, plan, done[-1])
+            advance(1)
+        if plan.animation:
+            temporary = files.enter_context(output.new(plan.animation))
+            _animate(temporary, plan, small, frames, last, progress)
+    return done
 
 
-def _run(
-    setup: Setup, backend: str, most: int | None, mark: int, watch: Watch, keep: Callable[[Any], None] | None
-) -> tuple[Run, Any]:
-    """Run on one backend, at most so many steps; take the depths after step `mark`."""
-    marked: npt.NDArray[Any] | None = None
-    seconds: list[float] = []
-    complete = True
-    with xpa.backend(backend):
-        flood = setup.start()
-        for until in setup.times():
-            while flood.time < until and (complete := most is None or len(seconds) < most):
-                began = perf_counter()
-                flood.step(until)
-                seconds.append(perf_counter() - began)
-                if len(seconds) == mark:
-                    marked = np.array(flood.h)
-                watch(backend, len(seconds), most, flood)
-            if not complete:
-                break
-            if keep is not None:
-                keep(flood)
-        if not np.isfinite(flood.h).all():
-            raise XpaccelError(f"the flood became unstable on {backend}: a depth is not finite")
-        balance = Balance(flood.rained, flood.left, flood.stored())
-    compared = np.array(flood.h) if marked is None else marked
-    return Run(backend, len(seconds), complete, median(seconds), compared, balance), flood
+def _run(name: str, plan: Plan, progress: Progress, recorder: Recorder | None) -> runs.Run:
+    advance = progress.begin(name, plan.storm.seconds)
+    told = time.monotonic()
+
+    def watch(seconds: float, h: Floats) -> None:
+        nonlocal told
+        if recorder:
+            recorder.see(seconds, h)
+        now = time.monotonic()
+        if now - told > REFRESH:
+            advance(seconds)
+            told = now
+
+    if recorder:
+        recorder.start(np.zeros(plan.terrain.z.shape))
+    run = runs.run(name, plan.terrain, plan.storm, watch)
+    advance(plan.storm.seconds)
+    return run
+
+
+@contextmanager
+def _archive(path: Path, plan: Plan) -> Iterator[Keep]:
+    """Give what adds depths to the archive; the archive is complete when the block ends."""
+    with output.new(path) as temporary:
+        with output.writing(path):
+            archive = Archive(temporary, plan.terrain, plan.storm, plan.backends[-1])
+
+        def keep(seconds: float, h: Floats) -> None:
+            with output.writing(path):
+                archive.append(seconds, h)
+
+        yield keep
+        with output.writing(path):
+            archive.finish()
+
+
+def _draw(path: Path, plan: Plan, run: runs.Run) -> None:
+    chart = picture.Map(plan.terrain, float(run.h.max()), _labels(plan, float(run.h.max()), run.backend))
+    chart.show(run.h, plan.storm.seconds)
+    chart.save(path)
+
+
+def _animate(
+    path: Path, plan: Plan, small: Terrain, frames: list[tuple[float, Floats]], backend: str, progress: Progress
+) -> None:
+    assert plan.animation is not None
+    advance = progress.begin("animation", len(frames))
+    drawn = 0
+
+    def one_more() -> None:
+        nonlocal drawn
+        drawn += 1
+        advance(drawn)
+
+    labels = _labels(plan, max(float(h.max()) for _, h in frames), backend)
+    with output.writing(plan.animation):
+        animation.write(path, small, frames, labels, one_more)
+
+
+def _labels(plan: Plan, deepest: float, backend: str) -> picture.Labels:
+    terrain, storm = plan.terrain, plan.storm
+    n, m = terrain.z.shape
+    size = f"{terrain.dx:.3g} × {terrain.dy:.3g} m" if terrain.dx != terrain.dy else f"{terrain.dx:.3g} m"
+    edges = "open" if storm.open_edges else "closed"
+    return picture.Labels(
+        title=f"Flood: {terrain.name}",
+        subtitle=f"{storm.rain * 3.6e6:g} mm of rain an hour for {picture.clock(storm.seconds)} · "
+        f"{n} × {m} cells of {size} · deepest water {deepest:.2g} m",
+        footer="Local-inertial shallow water (Bates et al. 2010, de Almeida et al. 2012), Manning "
+        f"n = {storm.manning:g} s/m$^{{1/3}}$, {edges} edges. Computed with xpaccel, backend {backend}.",
+    )

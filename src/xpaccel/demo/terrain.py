@@ -1,338 +1,190 @@
-"""Elevation models: reading them, putting them north up, finding the size of a cell, refining them."""
+"""Terrain as the demo needs it: elevations, distances in metres, coordinates for maps and files."""
 
 from __future__ import annotations
 
 import math
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
 from xpaccel.errors import UserError
 
-SUFFIXES = (".npy", ".npz", ".nc", ".nc4", ".zarr")
-SAMPLE = "jacksboro_fault_dem.npz"
+Floats = NDArray[np.float64]
 
-#: Metres of a degree of latitude, and of a degree of longitude at the equator, on the WGS 84 ellipsoid.
-_MAJOR, _SQUARE = 6378137.0, 0.00669437999014
-#: No flood is simulated on cells this small (1 cm), but elevation models in degrees have such spacings.
-_SURELY_DEGREES = 0.01
-#: Lower than any land and higher than any mountain: a mark for cells without data.
-_NO_DATA = (-9999.0, 9000.0)
+LOWEST, HIGHEST = -11_500.0, 9_000.0
+"""Elevations on Earth [m]. What lies outside is mostly a mark for missing data, such as -32768."""
 
-_X_NAMES, _Y_NAMES = ("x", "easting", "projection_x_coordinate"), ("y", "northing", "projection_y_coordinate")
-_LON_NAMES, _LAT_NAMES = ("lon", "longitude"), ("lat", "latitude")
-_METRES = {"": 1.0, "m": 1.0, "metre": 1.0, "meter": 1.0, "metres": 1.0, "meters": 1.0, "km": 1000.0}
+STRETCH = 0.05
+"""By how much a degree of longitude may change within a grid that is treated as one of equal cells."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Coordinates of cell centres along one axis, evenly spaced, in either direction.
+
+    Attributes
+    ----------
+    values
+        In degrees, or in metres.
+    geographic
+        Whether they are degrees of longitude or latitude.
+    """
+
+    values: Floats
+    geographic: bool
+
+    @property
+    def step(self) -> float:
+        """The signed distance from one cell to the next."""
+        return float(self.values[-1] - self.values[0]) / (len(self.values) - 1)
 
 
 @dataclass(frozen=True)
 class Terrain:
-    """Elevations on a regular grid.
+    """Elevations on a grid of equal cells.
 
     Attributes
     ----------
-    name : str
-        What to call it.
-    z : ndarray, shape (n, m), float64
-        Elevation in metres; row 0 is the north, column 0 the west.
+    z : (n, m) array of float64
+        Elevation [m].
     dx, dy : float
-        Metres from cell to cell along a row, and from row to row.
-    west, south : float or None
-        Longitude and latitude in degrees of the centre of the south-western cell, if known.
-    lon_step, lat_step : float
-        Degrees from cell to cell, where `west` is known.
+        Distance [m] between columns, and between rows.
+    x, y : Axis
+        Coordinates of columns and of rows. Rows may run to the north or to the south.
+    name : str
+        What it is, for people.
     """
 
-    name: str
-    z: npt.NDArray[np.float64]
+    z: Floats
     dx: float
     dy: float
-    west: float | None = None
-    south: float | None = None
-    lon_step: float = 0.0
-    lat_step: float = 0.0
+    x: Axis
+    y: Axis
+    name: str
 
-    def refine(self, factor: int) -> Terrain:
-        """Divide each cell in ``factor * factor``, with elevations interpolated bilinearly.
-
-        Outside the outermost cell centres the elevation stays what it is there.
-        """
-        if factor == 1:
-            return self
-        z = _stretch(_stretch(self.z, factor).T, factor).T
-        outward = (factor - 1) / (2 * factor)  # from an old centre to the outermost of its new ones
-        return replace(
-            self,
-            z=np.ascontiguousarray(z),
-            dx=self.dx / factor,
-            dy=self.dy / factor,
-            west=None if self.west is None else self.west - outward * self.lon_step,
-            south=None if self.south is None else self.south - outward * self.lat_step,
-            lon_step=self.lon_step / factor,
-            lat_step=self.lat_step / factor,
-        )
+    @property
+    def geographic(self) -> bool:
+        """Whether the coordinates are longitude and latitude."""
+        return self.x.geographic
 
 
-def _stretch(z: npt.NDArray[np.float64], factor: int) -> npt.NDArray[np.float64]:
-    """Interpolate linearly along axis 0, to the centres of cells divided by `factor`."""
-    n = len(z)
-    place = np.clip((np.arange(n * factor) + 0.5) / factor - 0.5, 0, n - 1)
-    below = np.minimum(place.astype(np.intp), n - 2)
-    part = (place - below)[:, None]
-    stretched: npt.NDArray[np.float64] = z[below] * (1 - part) + z[below + 1] * part
-    return stretched
-
-
-@dataclass(frozen=True)
-class _Axis:
-    """A coordinate along one axis: values at the cells, and what they are measured in."""
-
-    values: npt.NDArray[np.floating[Any]]
-    unit: str  # "degrees", "metres", or "" where the file does not say
-
-
-@dataclass(frozen=True)
-class _Raw:
-    """What a file has: an array, and coordinates where there are some."""
-
-    z: npt.NDArray[Any]
-    y: _Axis | None = None
-    x: _Axis | None = None
-
-
-def load(path: Path | None, *, variable: str | None = None, spacing: float | None = None) -> Terrain:
-    """Read an elevation model.
+def make(z: NDArray[Any], x: Axis | None, y: Axis | None, name: str, spacing: float | None) -> Terrain:
+    """Check elevations and coordinates, and make metres of degrees.
 
     Parameters
     ----------
-    path : Path or None
-        A ``.npy``, ``.npz``, netCDF (``.nc``) or Zarr (``.zarr``) file; None for the sample that comes with
-        matplotlib, the Jacksboro fault in Tennessee. Coordinates are ``x`` and ``y``, or ``lon`` and
-        ``lat``; in ``.npz`` also the scalars ``dx`` and ``dy`` with ``xmin`` and ``ymax``. What is measured in
-        degrees is made metres at the middle latitude. Without coordinates row 0 is the north.
-    variable : str, optional
-        The name of the elevation, where the file has several two-dimensional variables.
-    spacing : float, optional
-        Metres from cell to cell; it overrides what the file says.
+    z
+        Elevations as a file has them [m], NaN or masked where missing.
+    x, y
+        Coordinates; None where the file has none.
+    name
+        What messages and maps call it.
+    spacing
+        Distance between cells [m]; it goes before what the file says.
 
     Raises
     ------
-    UserError
-        Where there is no usable elevation model.
+    xpaccel.UserError
+        If the elevations are no grid that water can run on, or the distance between cells is not known.
     """
-    if spacing is not None and not (math.isfinite(spacing) and spacing > 0):
-        raise UserError(f"--spacing {spacing:g}: the distance of two cells must be above 0 metres")
-    if path is None:
-        raw, name = _sample(variable), "Jacksboro fault, Tennessee"
-    else:
-        raw, name = _read(path, variable), path.name
-    return _terrain(name, raw, spacing)
-
-
-def _sample(variable: str | None) -> _Raw:
-    from matplotlib import cbook
-
-    sample: Any = cbook.get_sample_data(SAMPLE)
-    with sample as found:
-        return _raw_of_arrays(SAMPLE, {key: found[key] for key in found}, variable)
-
-
-def _read(path: Path, variable: str | None) -> _Raw:
-    if not path.exists():
-        raise UserError(f"--dem {path}: there is no such file")
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise UserError(f"--dem {path}: its name must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
-    try:
-        if suffix in (".npy", ".npz"):
-            return _read_numpy(path, variable)
-        return _read_xarray(path, variable)
-    except (OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, zipfile.BadZipFile) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"--dem {path} cannot be read: {reason}") from error
-
-
-def _read_numpy(path: Path, variable: str | None) -> _Raw:
-    with path.open("rb") as file:  # np.load would leave a damaged file open
-        found: Any = np.load(file, allow_pickle=False)
-        if not isinstance(found, np.ndarray):
-            return _raw_of_arrays(path.name, {key: found[key] for key in found}, variable)
-    if variable is not None:
-        raise UserError(f"--variable {variable}: a .npy file has one array without a name, leave it out")
-    return _Raw(found)
-
-
-def _raw_of_arrays(name: str, arrays: Mapping[str, npt.NDArray[Any]], variable: str | None) -> _Raw:
-    z = arrays[_choose(name, {key: array.ndim for key, array in arrays.items()}, variable)]
-    if z.ndim != 2:
-        return _Raw(z)
-    lower = {key.lower(): array for key, array in arrays.items()}
-    axes = []
-    for names, degrees, low, step, size in (
-        (_Y_NAMES, _LAT_NAMES, "ymin", "dy", z.shape[0]),
-        (_X_NAMES, _LON_NAMES, "xmin", "dx", z.shape[1]),
-    ):
-        found = next((lower[key] for key in (*names, *degrees) if key in lower), None)
-        if found is not None:
-            unit = "degrees" if any(key in lower for key in degrees) else ""
-            axes.append(_Axis(np.asarray(found, float), unit))
-        elif step in lower and lower[step].ndim == 0:
-            distance = abs(float(lower[step]))
-            edge = float(lower[low]) if low in lower else 0.0
-            values = edge + distance * (np.arange(size) + 0.5)
-            if step == "dy":  # row 0 is the north, and some files (the sample) call its edge `ymin`
-                edge = min(edge, float(lower["ymax"])) if "ymax" in lower else edge
-                values = (edge + distance * (np.arange(size) + 0.5))[::-1]
-            axes.append(_Axis(values, ""))
-        else:
-            return _Raw(z)
-    return _Raw(z, *axes)
-
-
-def _choose(file: str, dimensions: Mapping[str, int], variable: str | None) -> str:
-    """Give the name of the elevation among the variables of a file."""
-    flat = [key for key, count in dimensions.items() if count == 2]
-    if variable is not None:
-        if variable not in dimensions:
-            raise UserError(f"--variable {variable}: {file} has {', '.join(dimensions) or 'no variables'}")
-        return variable
-    if len(flat) == 1:
-        return flat[0]
-    if flat:
-        raise UserError(f"{file} has several two-dimensional variables: choose by --variable {' or '.join(flat)}")
-    if len(dimensions) == 1:
-        return next(iter(dimensions))  # refused later, with its shape
-    raise UserError(f"{file} has no two-dimensional variable: an elevation model is needed")
-
-
-def _read_xarray(path: Path, variable: str | None) -> _Raw:
-    import xarray as xr
-
-    if path.suffix.lower() == ".zarr":
-        if not _has_dimensions(path):
-            return _read_plain_zarr(path, variable)
-        dataset = xr.open_dataset(path, engine="zarr", chunks=None)
-    else:
-        dataset = xr.open_dataset(path, engine="netcdf4")
-    with dataset:
-        name = _choose(path.name, {str(key): array.ndim for key, array in dataset.data_vars.items()}, variable)
-        array = dataset[name]
-        if array.ndim != 2:
-            return _Raw(np.empty(array.shape, array.dtype))
-        z = array.to_numpy()
-        y, x = (_axis_of(dataset, str(dimension)) for dimension in array.dims)
-    return _Raw(z, y, x) if y is not None and x is not None else _Raw(z)
-
-
-def _axis_of(dataset: Any, dimension: str) -> _Axis | None:
-    if dimension not in dataset.coords:
-        return None
-    coordinate = dataset.coords[dimension]
-    unit = str(coordinate.attrs.get("units", "")).strip().lower()
-    values = np.asarray(coordinate.to_numpy(), float)
-    if unit.startswith("degree") or (not unit and dimension.lower() in _LON_NAMES + _LAT_NAMES):
-        return _Axis(values, "degrees")
-    if unit not in _METRES:
-        raise UserError(
-            f"the coordinate {dimension} is in {unit!r}, not metres or degrees: give the distance of cells by --spacing"
-        )
-    return _Axis(values * _METRES[unit], "metres" if unit else "")
-
-
-def _has_dimensions(path: Path) -> bool:
-    """Tell whether a Zarr store names its dimensions, without which xarray cannot open it."""
-    import zarr
-
-    store = zarr.open(path, mode="r")
-    if not isinstance(store, zarr.Group):
-        return False
-    arrays = [array for _, array in store.arrays()]
-    return all(
-        "_ARRAY_DIMENSIONS" in array.attrs or getattr(array.metadata, "dimension_names", None) for array in arrays
-    )
-
-
-def _read_plain_zarr(path: Path, variable: str | None) -> _Raw:
-    import zarr
-
-    store = zarr.open(path, mode="r")
-    if isinstance(store, zarr.Group):
-        return _raw_of_arrays(path.name, {key: np.asarray(array[...]) for key, array in store.arrays()}, variable)
-    if variable is not None:
-        raise UserError(f"--variable {variable}: {path.name} is one array without a name, leave it out")
-    return _Raw(np.asarray(store[...]))
-
-
-def _terrain(name: str, raw: _Raw, spacing: float | None) -> Terrain:
-    z = _elevations(name, raw.z)
-    y, x = raw.y, raw.x
-    if y is None or x is None:
-        if spacing is None:
-            raise UserError(f"{name} does not say how far its cells are apart: give the metres by --spacing")
-        return Terrain(name, z, spacing, spacing)
-    if (y.values.shape, x.values.shape) != ((z.shape[0],), (z.shape[1],)):
-        raise UserError(f"{name}: coordinates of {y.values.size} and {x.values.size} values do not fit {z.shape} cells")
-    if spacing is None:
-        lat_step, lon_step = _step(name, "y", y), _step(name, "x", x)
-    else:
-        lat_step = lon_step = spacing
-    if y.values[0] < y.values[-1]:
-        z = z[::-1]
-    if x.values[0] > x.values[-1]:
-        z = z[:, ::-1]
-    z = np.ascontiguousarray(z)
+    z = _checked(z, name)
+    n, m = z.shape
     if spacing is not None:
-        return Terrain(name, z, spacing, spacing)
-    if not _in_degrees(y, x, lat_step, lon_step):
-        return Terrain(name, z, lon_step, lat_step)
-    dx, dy = metres_of_degrees(lon_step, lat_step, float(y.values.mean()))
-    return Terrain(name, z, dx, dy, float(x.values.min()), float(y.values.min()), lon_step, lat_step)
+        return Terrain(z, spacing, spacing, _metres(m, spacing), _metres(n, -spacing), name)
+    if x is None or y is None:
+        raise UserError(f"{name} does not say how far apart its cells are: give --spacing METRES")
+    for axis, size, what in ((x, m, "columns"), (y, n, "rows")):
+        _check_axis(axis, size, what, name)
+    if x.geographic != y.geographic:
+        raise UserError(f"{name} has degrees along one axis and metres along the other: give --spacing METRES")
+    dx, dy = abs(x.step), abs(y.step)
+    if x.geographic:
+        east, north = _metres_of_a_degree(y, name)
+        dx, dy = dx * east, dy * north
+    return Terrain(z, dx, dy, x, y, name)
 
 
-def _elevations(name: str, z: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+def refine(terrain: Terrain, factor: int) -> Terrain:
+    """Cut every cell into `factor` x `factor`, with bilinear elevations; outer cells go on with their slope."""
+    if factor == 1:
+        return terrain
+    z = _refine_rows(_refine_rows(terrain.z, factor).T, factor).T
+    axes = (replace(axis, values=_refine_rows(axis.values, factor)) for axis in (terrain.x, terrain.y))
+    x, y = axes
+    return replace(terrain, z=np.ascontiguousarray(z), dx=terrain.dx / factor, dy=terrain.dy / factor, x=x, y=y)
+
+
+def regular(first: float, step: float, count: int, *, geographic: bool) -> Axis:
+    """Make evenly spaced coordinates."""
+    return Axis(first + step * np.arange(count, dtype=np.float64), geographic)
+
+
+def _metres(count: int, step: float) -> Axis:
+    return regular(0.5 * step if step > 0 else -step * (count - 0.5), step, count, geographic=False)
+
+
+def _refine_rows(values: Floats, factor: int) -> Floats:
+    places = (np.arange(len(values) * factor) + 0.5) / factor - 0.5
+    below = np.clip(np.floor(places).astype(np.intp), 0, len(values) - 2)
+    weight = (places - below).reshape(-1, *[1] * (values.ndim - 1))
+    refined: Floats = values[below] + weight * (values[below + 1] - values[below])
+    return refined
+
+
+def _checked(z: NDArray[Any], name: str) -> Floats:
+    shape = " x ".join(map(str, z.shape))
     if z.ndim != 2:
-        raise UserError(f"{name}: an elevation model has 2 dimensions, this has shape {z.shape}")
+        raise UserError(f"{name} holds {shape or 'a single'} elevations: a grid of rows and columns is needed")
     if min(z.shape) < 2:
-        raise UserError(f"{name} has {z.shape[0]} x {z.shape[1]} cells: water needs at least 2 x 2 to flow")
+        raise UserError(f"{name} has {shape} cells: at least 2 x 2 are needed, water must have somewhere to go")
     if z.dtype.kind not in "iuf":
-        raise UserError(f"{name}: elevations must be real numbers, not {z.dtype}")
-    z = z.astype(np.float64)
-    bad = np.count_nonzero(~np.isfinite(z))
-    if bad:
-        raise UserError(f"{name}: {bad} of {z.size} elevations are NaN or infinite: fill or cut them off first")
-    low, high = float(z.min()), float(z.max())
-    if low <= _NO_DATA[0] or high > _NO_DATA[1]:
-        odd = low if low <= _NO_DATA[0] else high
-        raise UserError(f"{name}: an elevation of {odd:g} m looks like a mark for no data: fill or cut it off first")
-    return z
+        raise UserError(f"{name} holds {z.dtype}, not elevations in metres")
+    masked = np.ma.getmaskarray(z)  # type: ignore[no-untyped-call]
+    plain: Floats = np.array(np.ma.getdata(z), dtype=np.float64, order="C")  # type: ignore[no-untyped-call]
+    missing = masked | ~np.isfinite(plain)
+    if missing.any():
+        count = int(missing.sum())
+        raise UserError(
+            f"{name} has no elevation (NaN, infinite or masked) at {count} of {plain.size} cells: "
+            "fill them or crop the grid"
+        )
+    low, high = float(plain.min()), float(plain.max())
+    if low < LOWEST or high > HIGHEST:
+        raise UserError(
+            f"{name} has elevations from {low:g} to {high:g} m, which are not on Earth: "
+            "convert them to metres, and fill or crop what marks missing data"
+        )
+    return plain
 
 
-def _step(name: str, axis: str, coordinate: _Axis) -> float:
-    """Give the distance of neighbours along an evenly spaced coordinate."""
-    steps = np.diff(coordinate.values)
-    mean = float(steps.mean())
-    # Coordinates are often stored in float32, or rounded: allow for that, not for a grid that is uneven.
-    if not math.isfinite(mean) or mean == 0 or float(np.abs(steps - mean).max()) > 0.02 * abs(mean):
-        raise UserError(f"{name}: the coordinate {axis} is not evenly spaced: resample it, or give --spacing")
-    return abs(mean)
+def _check_axis(axis: Axis, size: int, what: str, name: str) -> None:
+    if axis.values.shape != (size,):
+        raise UserError(f"{name} has {size} {what} and {axis.values.size} coordinates for them")
+    steps = np.diff(axis.values)
+    if not np.isfinite(steps).all() or axis.step == 0 or np.abs(steps - axis.step).max() > 0.01 * abs(axis.step):
+        raise UserError(f"the {what} of {name} are not evenly spaced: resample it, or give --spacing METRES")
 
 
-def _in_degrees(y: _Axis, x: _Axis, lat_step: float, lon_step: float) -> bool:
-    if "degrees" in (y.unit, x.unit):
-        return True
-    unsaid = not y.unit and not x.unit
-    on_earth = float(np.abs(y.values).max()) <= 90 and float(np.abs(x.values).max()) <= 360
-    return unsaid and on_earth and max(lat_step, lon_step) < _SURELY_DEGREES
+def _metres_of_a_degree(latitude: Axis, name: str) -> tuple[float, float]:
+    """Give the metres in a degree of longitude and of latitude in the middle of a grid (WGS 84)."""
+    south, north = float(latitude.values.min()), float(latitude.values.max())
+    if south <= -90 or north >= 90:
+        raise UserError(f"{name} has latitudes from {south:g} to {north:g} degrees: they must lie between the poles")
+    widths = [math.cos(math.radians(value)) for value in _with_equator(south, north)]
+    if max(widths) > (1 + STRETCH) * min(widths):
+        raise UserError(
+            f"{name} reaches from latitude {south:g} to {north:g}, so its cells differ in width by more than "
+            f"{STRETCH:.0%}: crop it, or project it to metres"
+        )
+    phi = math.radians(0.5 * (south + north))
+    east = 111_412.84 * math.cos(phi) - 93.5 * math.cos(3 * phi) + 0.118 * math.cos(5 * phi)
+    return east, 111_132.92 - 559.82 * math.cos(2 * phi) + 1.175 * math.cos(4 * phi)
 
 
-def metres_of_degrees(lon_step: float, lat_step: float, latitude: float) -> tuple[float, float]:
-    """Give the lengths in metres of steps in longitude and latitude (degrees) on the WGS 84 ellipsoid."""
-    sine = math.sin(math.radians(latitude))
-    root = math.sqrt(1 - _SQUARE * sine * sine)
-    along = math.radians(lon_step) * _MAJOR / root * math.cos(math.radians(latitude))
-    across = math.radians(lat_step) * _MAJOR * (1 - _SQUARE) / root**3
-    return along, across
+def _with_equator(south: float, north: float) -> Iterator[float]:
+    yield from (south, north)
+    if south < 0 < north:
+        yield 0.0
