@@ -188,8 +188,7 @@ def main() -> None:
 
     z = np.asarray(get_sample_data("jacksboro_fault_dem.npz")["elevation"], dtype=np.float64)
     spacing = 90.0
-    for flood in simulate(z, spacing, spacing, rain=0.020 / 3600, seconds=1800):
-        pass
+    *_, flood = simulate(z, spacing, spacing, rain=0.020 / 3600, seconds=1800)
     stored = float(np.sum(flood.h)) * spacing**2
     lost = flood.rained - flood.left - stored
     row, column = np.unravel_index(np.argmax(flood.h), z.shape)

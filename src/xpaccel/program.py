@@ -28,7 +28,7 @@ from xpaccel.loops.program import LoopProgram, Nest
 from xpaccel.ops import OPS, dtype_kind
 
 #: The least work, in nanoseconds as `_nanoseconds` estimates them, that is worth a thread's wake-up.
-GRAIN = 20_000
+GRAIN = 30_000
 
 AnyArray = np.ndarray[Any, Any]
 Converter = Callable[[Any], Any]
@@ -221,14 +221,15 @@ def _contiguous(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def _nanoseconds(nest: Nest, box: Sequence[tuple[int, int]]) -> float:
-    """Estimate the time of a nest on one thread: memory traffic at 10 GB/s plus 8 flops a nanosecond."""
+    """Estimate the time of a nest on one thread: memory traffic at 40 GB/s plus 32 flops a nanosecond."""
     points = 1.0
     for axis, (low, high) in enumerate(box):
         if not (nest.reduction and nest.reduction.block and axis == 0):
             points *= max(high - low, 0)
-    loads = {value.data[0] for value in nest.values if value.op == "load"}
+    loads = {value.data[0]: np.dtype(value.dtype).itemsize for value in nest.values if value.op == "load"}
+    traffic = sum(loads.values()) + sum(np.dtype(nest.values[store.value].dtype).itemsize for store in nest.stores)
     flops = sum(OPS[value.op].flops for value in nest.values if value.op in OPS)
-    return points * (0.8 * (len(loads) + len(nest.stores)) + flops / 8)
+    return points * (traffic / 40 + flops / 32)
 
 
 def _converter(dtype: str) -> Converter:

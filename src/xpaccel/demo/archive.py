@@ -61,7 +61,7 @@ class Archive:
             zarr.consolidate_metadata(self._group.store)
 
     def _constant(
-        self, name: str, values: Floats, dims: tuple[str, ...], attrs: dict[str, str], chunks: Any = "auto"
+        self, name: str, values: Floats, dims: tuple[str, ...], attrs: dict[str, Any], chunks: Any = "auto"
     ) -> None:
         self._group.create_array(name, data=values, chunks=chunks, dimension_names=dims, attributes=attrs)
 
@@ -71,7 +71,7 @@ class Archive:
         shape: tuple[int, ...],
         dims: tuple[str, ...],
         chunks: tuple[int, ...],
-        attrs: dict[str, str],
+        attrs: dict[str, Any],
     ) -> Any:
         return self._group.create_array(
             name,

@@ -73,7 +73,7 @@ def demo(
     ] = 24,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Flood real terrain: rain runs off by the shallow-water kernels of examples/flood.py.
+    r"""Flood real terrain: rain runs off by the shallow-water kernels of examples/flood.py.
 
     Each backend simulates the same storm. At the end there is a table of their speeds, the water balance, and a
     map of the depth of water over shaded relief. No file is replaced, and none is left half written.

@@ -68,7 +68,8 @@ def _jacksboro(spacing: float | None) -> Terrain:
         from matplotlib.cbook import get_sample_data
     except ImportError as error:
         raise UserError('the default terrain comes with matplotlib: pip install "xpaccel[demo]"') from error
-    with get_sample_data("jacksboro_fault_dem.npz") as data:
+    data: Any = get_sample_data("jacksboro_fault_dem.npz")  # matplotlib's types know files only
+    with data:
         arrays = {name: data[name] for name in data.files}
     z = arrays["elevation"]
     return make(z, *_extents(arrays, *z.shape), "Jacksboro fault, Tennessee", spacing)

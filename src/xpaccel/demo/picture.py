@@ -91,14 +91,14 @@ class Map:
     def show(self, h: Floats, seconds: float) -> None:
         """Put water of depth `h` [m] on the map, as it is `seconds` after the rain began."""
         depth = h[self._flip]
-        self._water.set_data(np.ma.masked_less(depth, SHALLOWEST))  # type: ignore[no-untyped-call]
+        self._water.set_data(np.ma.masked_less(depth, SHALLOWEST))
         self._water.set_alpha(_alpha(depth))
         self._time.set_text(clock(seconds))
 
     def pixels(self) -> np.ndarray[Any, np.dtype[np.uint8]]:
         """Return the drawn figure, (height, width, 3)."""
-        self._canvas.draw()
-        return np.asarray(self._canvas.buffer_rgba())[..., :3].copy()
+        self._canvas.draw()  # type: ignore[no-untyped-call]
+        return np.asarray(self._canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]
 
     def save(self, path: Path) -> None:
         """Write the figure to a file."""
@@ -148,7 +148,7 @@ def _sign(number: float) -> int:
     return 1 if number >= 0 else -1
 
 
-def _relief(z: Floats, dx: float, dy: float) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _relief(z: Floats, dx: float, dy: float) -> Floats:
     """Shade the terrain, lit from two sides so that no valley is black, in the colours of dry ground."""
     from matplotlib.colors import LightSource, LinearSegmentedColormap
 
@@ -161,7 +161,8 @@ def _relief(z: Floats, dx: float, dy: float) -> np.ndarray[Any, np.dtype[np.floa
     height = np.clip((z - low) / max(high - low, 1e-9), 0, 1)
     ground = LinearSegmentedColormap.from_list("ground", GROUND)(height)[..., :3]
     lit = 0.3 + 0.76 * shade[..., None]
-    return np.clip(ground * lit, 0, 1)
+    relief: Floats = np.clip(ground * lit, 0, 1)
+    return relief
 
 
 def _water() -> Colormap:
@@ -249,8 +250,8 @@ def _legend(figure: Figure, place: Axes, norm: Normalize, colours: Colormap) -> 
     assert norm.vmin is not None
     assert norm.vmax is not None
     bar = figure.colorbar(ScalarMappable(norm, colours), cax=place)
-    bar.outline.set_linewidth(0.7)  # type: ignore[operator]
-    bar.outline.set_edgecolor(INK)  # type: ignore[operator]
+    bar.outline.set_linewidth(0.7)
+    bar.outline.set_edgecolor(INK)
     marks = list(ticks(norm.vmin, norm.vmax))
     if not logarithmic:
         marks = [float(value) for value in np.linspace(norm.vmin, norm.vmax, 6)]

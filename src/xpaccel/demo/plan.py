@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,11 +11,14 @@ from pathlib import Path
 from xpaccel import backends
 from xpaccel.demo import animation, dem, output
 from xpaccel.demo.runs import Storm
-from xpaccel.demo.terrain import Terrain, refine
+from xpaccel.demo.terrain import NARROWEST, WIDEST, Terrain, refine
 from xpaccel.errors import UserError
 
 DEFAULT_BACKENDS = ("numpy", "numba")
 DEFAULT_MAP = Path("flood.png")
+
+MOST_RAIN, MOST_HOURS, MOST_MANNING = 10_000.0, 100_000.0, 10.0
+"""What is beyond these is a slip of the unit. The wettest hour on record had some 300 mm of rain."""
 
 ARRAYS = 14
 """How many arrays of the grid's size are alive at once, at the most: eight of the scheme, what NumPy makes
@@ -72,13 +74,13 @@ def make(
         At the first thing that cannot be done.
     """
     storm = Storm(
-        _number("--rain", rain, "mm/h", zero=True) * 1e-3 / 3600,
-        _number("--hours", hours, "hours") * 3600,
-        _number("--manning", manning, "s/m^(1/3)"),
+        _number("--rain", rain, "mm/h", MOST_RAIN, zero=True) * 1e-3 / 3600,
+        _number("--hours", hours, "hours", MOST_HOURS) * 3600,
+        _number("--manning", manning, "s/m^(1/3)", MOST_MANNING),
         open_edges,
     )
     if spacing is not None:
-        _number("--spacing", spacing, "metres")
+        _number("--spacing", spacing, "metres", WIDEST, least=NARROWEST)
     if factor < 1:
         raise UserError(f"--refine {factor}: a cell is cut into K x K cells, and K is at least 1")
     if frames < 1:
@@ -96,11 +98,10 @@ def make(
     return Plan(refine(terrain, factor), storm, chosen, archive, picture, animate, frames)
 
 
-def _number(option: str, value: float, unit: str, *, zero: bool = False) -> float:
-    if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
-        raise UserError(
-            f"{option} {value:g}: a number of {unit} {'of at least' if zero else 'greater than'} 0 is needed"
-        )
+def _number(option: str, value: float, unit: str, most: float, *, least: float = 0.0, zero: bool = False) -> float:
+    low = f"at least {least:g}" if least or zero else "more than 0"
+    if not least <= value <= most or (value == 0 and not zero):  # NaN is in no range
+        raise UserError(f"{option} {value:g}: {low} and at most {most:g} {unit} are possible")
     return value
 
 

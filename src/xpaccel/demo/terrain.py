@@ -17,6 +17,9 @@ Floats = NDArray[np.float64]
 LOWEST, HIGHEST = -11_500.0, 9_000.0
 """Elevations on Earth [m]. What lies outside is mostly a mark for missing data, such as -32768."""
 
+NARROWEST, WIDEST = 0.01, 100_000.0
+"""Distances between cells [m] on which the scheme makes sense."""
+
 STRETCH = 0.05
 """By how much a degree of longitude may change within a grid that is treated as one of equal cells."""
 
@@ -104,6 +107,9 @@ def make(z: NDArray[Any], x: Axis | None, y: Axis | None, name: str, spacing: fl
     if x.geographic:
         east, north = _metres_of_a_degree(y, name)
         dx, dy = dx * east, dy * north
+    for distance in (dx, dy):
+        if not NARROWEST <= distance <= WIDEST:
+            raise UserError(f"the cells of {name} are {distance:.3g} m apart: give --spacing METRES if that is wrong")
     return Terrain(z, dx, dy, x, y, name)
 
 
@@ -142,8 +148,8 @@ def _checked(z: NDArray[Any], name: str) -> Floats:
         raise UserError(f"{name} has {shape} cells: at least 2 x 2 are needed, water must have somewhere to go")
     if z.dtype.kind not in "iuf":
         raise UserError(f"{name} holds {z.dtype}, not elevations in metres")
-    masked = np.ma.getmaskarray(z)  # type: ignore[no-untyped-call]
-    plain: Floats = np.array(np.ma.getdata(z), dtype=np.float64, order="C")  # type: ignore[no-untyped-call]
+    masked = np.ma.getmaskarray(z)
+    plain: Floats = np.array(np.ma.getdata(z), dtype=np.float64, order="C")
     missing = masked | ~np.isfinite(plain)
     if missing.any():
         count = int(missing.sum())
