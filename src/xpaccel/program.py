@@ -28,7 +28,7 @@ from xpaccel.loops.program import LoopProgram, Nest
 from xpaccel.ops import OPS, dtype_kind
 
 #: The least work, in nanoseconds as `_nanoseconds` estimates them, that is worth a thread's wake-up.
-GRAIN = 30_000
+GRAIN = 20_000
 
 AnyArray = np.ndarray[Any, Any]
 Converter = Callable[[Any], Any]
