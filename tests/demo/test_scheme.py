@@ -108,17 +108,22 @@ def test_a_transposed_terrain_gives_the_transposed_flood(backend: str) -> None:
     np.testing.assert_allclose(turned.T, h, rtol=1e-9, atol=1e-12)
 
 
-def test_steady_rain_on_a_plane_runs_off_at_mannings_depth(backend: str) -> None:
-    """In the steady state, q = rain x, and Manning's law gives h = (q n / sqrt(S))^(3/5)."""
+def test_steady_rain_on_a_plane_runs_off_at_mannings_depth(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the steady state all rain from above flows through a face, and Manning's law gives its depth.
+
+    With shorter steps than usual: where friction and slope are all, the linearised friction of the scheme swings
+    from cell to cell as (speed + wave) dt / dx comes near 1 (docs/flood.md).
+    """
+    monkeypatch.setattr(flood, "LONGEST", 4.0)
     dx, slope, rain, manning, columns = 10.0, 0.01, 50e-3 / 3600, 0.05, 60
     z = np.tile(-slope * dx * np.arange(columns), (3, 1))
-    state = last(z, dx, dx, rain=rain, seconds=6000.0, manning=manning)
-    before = last(z, dx, dx, rain=rain, seconds=5000.0, manning=manning)
-    runoff = (state.left - before.left) / 1000.0
-    assert runoff == pytest.approx(rain * z.size * dx * dx, rel=1e-3)
-    x = dx * (np.arange(columns) + 0.5)
+    left = {}
+    for state in flood.simulate(z, dx, dx, rain=rain, seconds=6000.0, manning=manning):
+        left[round(state.time)] = state.left
+    assert (left[6000] - left[5000]) / 1000 == pytest.approx(rain * z.size * dx * dx, rel=1e-6)
+    x = dx * (np.arange(columns) + 1)
     expected = (rain * x * manning / math.sqrt(slope)) ** 0.6
-    np.testing.assert_allclose(state.h[1, 5:], expected[5:], rtol=0.02)
+    np.testing.assert_allclose(state.h[1, 3:], expected[3:], rtol=0.005)
 
 
 def test_a_step_follows_the_deepest_water_and_ends_in_time() -> None:
@@ -152,9 +157,9 @@ def test_the_fused_flood_is_that_of_numpy() -> None:
 def test_one_compilation_serves_all_sizes_and_time_steps() -> None:
     with xpa.backend("numba"):
         last(hills(12, 17), 25.0, 20.0, rain=1e-5, seconds=60.0)
-        counts = [kernel.stats.compiled for kernel in (flood.flow, flood.spill, flood.store)]
+        counts = [kernel.stats.compilations for kernel in (flood.flow, flood.spill, flood.store)]
         last(hills(23, 9), 5.0, 4.0, rain=2e-5, seconds=70.0, manning=0.1)
-        assert [kernel.stats.compiled for kernel in (flood.flow, flood.spill, flood.store)] == counts
+        assert [kernel.stats.compilations for kernel in (flood.flow, flood.spill, flood.store)] == counts
 
 
 @pytest.mark.numba

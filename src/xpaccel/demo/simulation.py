@@ -92,15 +92,15 @@ def _run(name: str, plan: Plan, progress: Progress, recorder: Recorder | None) -
 def _archive(path: Path, plan: Plan) -> Iterator[Keep]:
     """Give what adds depths to the archive; the archive is complete when the block ends."""
     with output.new(path) as temporary:
-        with output.writing(path):
+        with output.writing(path), output.unbroken():
             archive = Archive(temporary, plan.terrain, plan.storm, plan.backends[-1])
 
         def keep(seconds: float, h: Floats) -> None:
-            with output.writing(path):
+            with output.writing(path), output.unbroken():
                 archive.append(seconds, h)
 
         yield keep
-        with output.writing(path):
+        with output.writing(path), output.unbroken():
             archive.finish()
 
 
