@@ -53,6 +53,7 @@ def test_each_level_shows_more(tmp_path):
     assert all(line.startswith("xpaccel: ") for text in texts for line in text.splitlines())
 
 
+@pytest.mark.numba
 def test_a_level_that_is_none_is_refused(tmp_path):
     done = shown("7", tmp_path)
     assert done.returncode != 0

@@ -13,6 +13,8 @@ import pytest
 import xpaccel as xpa
 from xpaccel import xp
 
+pytestmark = pytest.mark.numba
+
 SCALE = 2.0
 
 

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from nests import HEAD, address, call
 
+pytest.importorskip("llvmlite")  # the tests of NumPy alone run without it
+
 from xpaccel.backends import machine
 from xpaccel.cache import Store
 from xpaccel.errors import CompileError

@@ -145,6 +145,7 @@ def with_hole(value: float) -> np.ndarray:
     [
         (with_hole(np.nan), "at 1 of 12 cells"),
         (with_hole(np.inf), "at 1 of 12 cells"),
+        (with_hole(-9999.0), "at 1 of 12 cells"),
         (with_hole(-32768.0), "not on Earth"),
         (Z[:1, :1], "1 x 1 cells"),
         (Z[:1], "1 x 4 cells"),

@@ -17,6 +17,9 @@ Floats = NDArray[np.float64]
 LOWEST, HIGHEST = -11_500.0, 9_000.0
 """Elevations on Earth [m]. What lies outside is mostly a mark for missing data, such as -32768."""
 
+MARK = -9999.0
+"""The mark for missing data that could be an elevation, in the deepest trenches to the very metre."""
+
 NARROWEST, WIDEST = 0.01, 100_000.0
 """Distances between cells [m] on which the scheme makes sense."""
 
@@ -150,11 +153,11 @@ def _checked(z: NDArray[Any], name: str) -> Floats:
         raise UserError(f"{name} holds {z.dtype}, not elevations in metres")
     masked = np.ma.getmaskarray(z)
     plain: Floats = np.array(np.ma.getdata(z), dtype=np.float64, order="C")
-    missing = masked | ~np.isfinite(plain)
+    missing = masked | ~np.isfinite(plain) | (plain == MARK)
     if missing.any():
         count = int(missing.sum())
         raise UserError(
-            f"{name} has no elevation (NaN, infinite or masked) at {count} of {plain.size} cells: "
+            f"{name} has no elevation (NaN, infinite, masked or {MARK:g}) at {count} of {plain.size} cells: "
             "fill them or crop the grid"
         )
     low, high = float(plain.min()), float(plain.max())
