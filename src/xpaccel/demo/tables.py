@@ -27,7 +27,7 @@ def speeds(runs: Sequence[Run], shape: tuple[int, int], copy: Bandwidth, threads
         table.add_row(
             run.backend,
             duration(run.step),
-            f"{cells / run.step / 1e6:.3g} million",
+            f"{cells / run.step / 1e6:.3g} M",
             f"{rate / 1e9:.3g}",
             f"{rate / copy.rate:.0%}",
             f"{reference.step / run.step:.1f} x" if reference else "-",
