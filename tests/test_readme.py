@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "docs/index.md", "docs/tutorial.md", "docs/cli.md", "docs/debugging.md")
+PAGES = ("README.md", "docs/index.md", "docs/tutorial.md", "docs/cli.md", "docs/flood.md", "docs/debugging.md")
 
 # These install, or take minutes. CI is the second of them, and runs the first in its `examples` session.
 LONG = {
@@ -39,7 +39,8 @@ def run(command: list[str | Path], folder: Path) -> None:
     ran = subprocess.run(
         command,
         cwd=folder,
-        env=os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}", "PYTHONWARNINGS": "error"},
+        env={name: value for name, value in os.environ.items() if name != "XP_BACKEND"}
+        | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}", "PYTHONWARNINGS": "error"},
         capture_output=True,
         text=True,
         check=False,

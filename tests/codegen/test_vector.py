@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from nests import evaluate, source_of
 
+import xpaccel as xpa
 from xpaccel.ops import OPS
 
 pytestmark = [pytest.mark.numba, pytest.mark.filterwarnings("ignore::RuntimeWarning")]
@@ -111,3 +112,14 @@ def test_a_call_in_a_helper_and_in_a_loop_is_one_function():
     (whole,) = evaluate(case)
     (single,) = evaluate(case, ranges=[(k, k + 1) for k in range(SIZE)])
     np.testing.assert_array_equal(bits(whole), bits(single))
+
+
+def test_a_constant_argument_does_not_keep_a_loop_from_the_vector_function():
+    vector = pytest.importorskip("xpaccel.codegen.vector")
+    if vector.symbol("pow", 8, 2) is None:
+        pytest.skip("libmvec has no pow here")
+    kernel = xpa.kernel(lambda u: u ** (1 / 3))
+    source = kernel.source(np.ones((4, 5)), backend="numba")
+    text = pytest.importorskip("xpaccel.backends.machine").inspect(source, "nest", "llvm")
+    body = text[text.index("define void @nest") :]
+    assert f"x double> @{vector.symbol('pow', 8, 2)}(" in body

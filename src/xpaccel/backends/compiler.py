@@ -97,7 +97,10 @@ def _lower(function: Callable[..., None], entry: str) -> Any:
     names = {"inner": result.fndesc.llvm_func_name, "entry": entry, "bits": 8 * vector.width()}
     module.link_in(llvm.parse_assembly(_WRAPPER.format(**names)))
     for value in (*module.functions, *module.global_variables):
-        if not value.is_declaration and value.name not in (entry, "llvm.compiler.used"):
+        # The scalar forms of vector functions stay as they are: LLVM takes constant arguments out of internal
+        # functions, and then they match their vector forms no more.
+        kept = value.name in (entry, "llvm.compiler.used") or value.name.startswith(vector.SCALAR)
+        if not value.is_declaration and not kept:
             value.linkage = "internal"
     return module
 

@@ -26,6 +26,8 @@ from llvmlite import ir
 
 #: The numbers of lanes that LLVM may ask for.
 _LANES = (2, 4, 8, 16, 32)
+#: What the names of scalar forms begin with.
+SCALAR = "xpaccel_"
 _PURE = ("nounwind", "willreturn", "memory(none)")
 _KEPT = "llvm.compiler.used"
 
@@ -104,7 +106,7 @@ def call(builder: Any, name: str, args: Sequence[Any]) -> Any:
 
 def _functions(module: Any, kind: Any, vector: str, arity: int, lanes: int) -> tuple[Any, str]:
     """Return the scalar form of a vector function and the list of its forms for all numbers of lanes."""
-    scalar = "xpaccel_" + vector.rpartition("_")[2]
+    scalar = SCALAR + vector.rpartition("_")[2]
     forms = {count: vector if count == lanes else f"{scalar}_{count}" for count in _LANES}
     prefix = "_ZGV_LLVM_N"
     variants = ",".join(f"{prefix}{count}{'v' * arity}_{scalar}({form})" for count, form in forms.items())
