@@ -210,7 +210,10 @@ def test_nothing_is_left_of_a_run_that_failed(
     assert there(folder) == []
 
 
-def test_control_c_in_the_middle_of_a_run(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("sent", "status", "said"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+def test_a_signal_in_the_middle_of_a_run(folder: Path, sent: signal.Signals, status: int, said: str) -> None:
     words = (*NUMPY, *FILES, "--hours", "5000")
     with subprocess.Popen(
         [sys.executable, "-m", "xpaccel", "demo", *words], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -219,9 +222,9 @@ def test_control_c_in_the_middle_of_a_run(folder: Path) -> None:
         while not there(folder) and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
         assert [name.startswith(".a.partial-") for name in there(folder)] == [True], "a temporary name beside it"
-        process.send_signal(signal.SIGINT)
+        process.send_signal(sent)
         out, err = process.communicate(timeout=60)
-    assert (process.returncode, out, err) == (130, "", "xpaccel: interrupted; no file was written\n")
+    assert (process.returncode, out, err) == (status, "", f"xpaccel: {said}; no file was written\n")
     assert there(folder) == []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from xpaccel.demo.runs import Run
 
 INTERRUPTED = 130
+TERMINATED = 143
 """The exit status after Ctrl-C: 128 and the number of the signal, as shells have it."""
 
 NARROWEST = 108
@@ -85,7 +87,9 @@ def demo(
     xpaccel demo --dem valley.nc --variable dem --edges closed
     xpaccel demo --dem valley.npy --spacing 10 --png valley.png
     """
+    before = signal.getsignal(signal.SIGTERM)
     try:
+        signal.signal(signal.SIGTERM, _terminate)
         from xpaccel.demo import plan as plans
         from xpaccel.demo import simulation
 
@@ -113,6 +117,19 @@ def demo(
     except KeyboardInterrupt:
         typer.echo("xpaccel: interrupted; no file was written", err=True)
         raise typer.Exit(INTERRUPTED) from None
+    except Terminated:
+        typer.echo("xpaccel: terminated; no file was written", err=True)
+        raise typer.Exit(TERMINATED) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class Terminated(BaseException):
+    """SIGTERM came: a batch system or `timeout` wants the end, and no half-written file is to stay."""
+
+
+def _terminate(number: int, frame: object) -> None:
+    raise Terminated
 
 
 class Silent:

@@ -81,11 +81,12 @@ Read = tuple[NDArray[Any], Axis | None, Axis | None]
 def _npy(path: Path, variable: str | None) -> Read:
     if variable is not None:
         raise UserError(f"{path} holds one array without a name: leave out --variable")
-    return np.load(path, allow_pickle=False), None, None
+    with path.open("rb") as file:  # given a path, numpy leaves the file of a damaged one open
+        return np.load(file, allow_pickle=False), None, None
 
 
 def _npz(path: Path, variable: str | None) -> Read:
-    with np.load(path, allow_pickle=False) as data:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
         arrays = {name: data[name] for name in data.files}
     z = arrays[_choose({name: array.ndim for name, array in arrays.items()}, variable, path)]
     if z.ndim != 2:
