@@ -99,23 +99,23 @@ def writing(path: Path) -> Iterator[None]:
 
 @contextmanager
 def unbroken() -> Iterator[None]:
-    """Hold Ctrl-C back until the block ends: zarr writes in tasks of its own, which must not be torn apart."""
+    """Hold signals back until the block ends: zarr writes in tasks of its own, which must not be torn apart."""
     if threading.current_thread() is not threading.main_thread():
         yield  # signals do not come here
         return
-    came = False
+    came: list[int] = []
 
     def hold(number: int, frame: FrameType | None) -> None:
-        nonlocal came
-        came = True
+        came.append(number)
 
-    before = signal.signal(signal.SIGINT, hold)
+    before = {number: signal.signal(number, hold) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before or signal.default_int_handler)
-    if came:
-        raise KeyboardInterrupt
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+    for number in came:
+        signal.raise_signal(number)
 
 
 def _temporary(path: Path) -> Path:
