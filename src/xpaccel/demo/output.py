@@ -114,8 +114,8 @@ def unbroken() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler or signal.SIG_DFL)
-    for number in came:
-        signal.raise_signal(number)
+    for held in came:
+        signal.raise_signal(held)
 
 
 def _temporary(path: Path) -> Path:
