@@ -6,6 +6,7 @@ import numpy as np
 from programs import agree
 
 from xpaccel import aliasing
+from xpaccel.backends.host import MEMORY
 from xpaccel.compiled import leaf_of, symbols, unit_axes
 from xpaccel.graph import interpret as graph_interpreter
 from xpaccel.loops import interpret as loop_interpreter
@@ -35,7 +36,7 @@ def traced(function, args):
     from xpaccel.dispatch import _aliased
 
     leaves, tree = flatten((tuple(args), {}))
-    described = [leaf_of(leaf, "argument") for leaf in leaves]
+    described = [leaf_of(leaf, "argument", MEMORY) for leaf in leaves]
     arrays = arrays_of(args)
 
     def rebuild(values):
@@ -48,7 +49,7 @@ def traced(function, args):
     writes = tuple(slot for slot, _ in plain.graph.writes)
     if not any(i in writes or j in writes for i, j in pairs):
         return plain, []
-    found = aliasing.resolve(arrays, pairs, writes)
+    found = aliasing.resolve(MEMORY, arrays, pairs, writes)
     return trace(function, _aliased(described, found), rebuild, "program"), list(found.bases)
 
 

@@ -65,6 +65,18 @@ def test_python_numbers_are_run_time_arguments():
     assert scale.stats.compilations == 1
 
 
+@pytest.mark.parametrize("number", [complex(0, math.nan), complex(1, -0.0), complex(-math.inf, 2), -0.0, math.nan])
+def test_literals_keep_their_bits(number):
+    @xpa.kernel
+    def scale(u):
+        return u * number + number
+
+    u = np.array([1 + 1j, -2.0])
+    got, wanted = scale(u), eager(scale, u)
+    np.testing.assert_array_equal(got, wanted)
+    np.testing.assert_array_equal(np.signbit(got.imag), np.signbit(wanted.imag))
+
+
 def test_number_that_is_asked_for_is_a_guard():
     @xpa.kernel
     def power(u, n):

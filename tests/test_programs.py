@@ -43,7 +43,7 @@ def test_cutting_ranges_in_pieces_changes_no_bit(program: Program) -> None:
     with xpa.backend("numba"):
         first = xpa.kernel(program.function)(*whole)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("xpaccel.program.GRAIN", 1e-9)
+            patch.setattr("xpaccel.backends.cpu_launch.GRAIN", 1e-9)
             patch.setattr(threads, "count", lambda: 64)
 
             def run(function, ints, floats, low, high, pieces):

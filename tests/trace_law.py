@@ -10,6 +10,7 @@ import numpy as np
 from programs import same
 
 from xpaccel import aliasing
+from xpaccel.backends.host import MEMORY
 from xpaccel.graph.interpret import interpret
 from xpaccel.graph.scalar import compile_scalars
 from xpaccel.graph.verify import verify
@@ -34,7 +35,7 @@ def leaves_of(values: Sequence[Any]) -> tuple[list[Leaf], list[Any], list[Any]]:
     arrays = [v for v in values if isinstance(v, np.ndarray)]
     addresses = [a.__array_interface__["data"][0] for a in arrays]
     pairs = aliasing.overlaps(addresses, [aliasing.byte_bounds(a) for a in arrays])
-    found = aliasing.resolve(arrays, pairs, range(len(arrays)))
+    found = aliasing.resolve(MEMORY, arrays, pairs, range(len(arrays)))
     leaves: list[Leaf] = []
     slot = 0
     for value in values:

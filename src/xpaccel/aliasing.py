@@ -11,12 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
+from xpaccel.backends.base import Memory
 from xpaccel.errors import TraceError
 from xpaccel.trace.leaves import ViewOf
-
-AnyArray = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +32,7 @@ class Aliasing:
 
     same_as: tuple[int | None, ...]
     view_of: tuple[ViewOf | None, ...]
-    bases: tuple[AnyArray, ...] = ()
+    bases: tuple[Any, ...] = ()
 
     @property
     def key(self) -> Any:
@@ -43,7 +40,7 @@ class Aliasing:
         return self.same_as, self.view_of, tuple((base.shape, base.dtype.str) for base in self.bases)
 
 
-def byte_bounds(array: AnyArray) -> tuple[int, int]:
+def byte_bounds(array: Any) -> tuple[int, int]:
     """Return the first byte and the end of an array's memory, relative to its address."""
     low, high = 0, array.itemsize
     for size, stride in zip(array.shape, array.strides, strict=True):
@@ -65,11 +62,15 @@ def overlaps(addresses: Sequence[int], bounds: Sequence[tuple[int, int]]) -> lis
     return found
 
 
-def resolve(arrays: Sequence[AnyArray], pairs: Sequence[tuple[int, int]], written: Sequence[int]) -> Aliasing:
+def resolve(
+    memory: Memory, arrays: Sequence[Any], pairs: Sequence[tuple[int, int]], written: Sequence[int]
+) -> Aliasing:
     """Express overlapping arguments as one buffer, where the kernel writes to any of them.
 
     Parameters
     ----------
+    memory
+        What they lie in.
     arrays
         The array arguments.
     pairs
@@ -84,17 +85,17 @@ def resolve(arrays: Sequence[AnyArray], pairs: Sequence[tuple[int, int]], writte
     """
     same_as: list[int | None] = [None] * len(arrays)
     view_of: list[ViewOf | None] = [None] * len(arrays)
-    bases: list[AnyArray] = []
+    bases: list[Any] = []
     for group in _groups(pairs):
         if not group & set(written):
             continue
         slots = sorted(group)
         first = slots[0]
-        if all(_identical(arrays[first], arrays[slot]) for slot in slots[1:]):
+        if all(_identical(memory, arrays[first], arrays[slot]) for slot in slots[1:]):
             for slot in slots[1:]:
                 same_as[slot] = first
             continue
-        base, views = _common_base([arrays[slot] for slot in slots], len(arrays) + len(bases))
+        base, views = _common_base(memory, [arrays[slot] for slot in slots], len(arrays) + len(bases))
         for slot, view in zip(slots, views, strict=True):
             view_of[slot] = view
         bases.append(base)
@@ -116,12 +117,12 @@ def _groups(pairs: Sequence[tuple[int, int]]) -> list[set[int]]:
     return groups
 
 
-def _identical(a: AnyArray, b: AnyArray) -> bool:
-    pointer = a.__array_interface__["data"][0] == b.__array_interface__["data"][0]
-    return pointer and a.shape == b.shape and a.strides == b.strides and a.dtype == b.dtype
+def _identical(memory: Memory, a: Any, b: Any) -> bool:
+    same = memory.address(a) == memory.address(b)
+    return same and a.shape == b.shape and a.strides == b.strides and a.dtype == b.dtype
 
 
-def _common_base(arrays: Sequence[AnyArray], slot: int) -> tuple[AnyArray, list[ViewOf]]:
+def _common_base(memory: Memory, arrays: Sequence[Any], slot: int) -> tuple[Any, list[ViewOf]]:
     """Return an array that all of `arrays` are strided boxes of, and where they lie in it.
 
     Its strides are tried: those of each array in turn, all of them together, and these with the
@@ -136,7 +137,7 @@ def _common_base(arrays: Sequence[AnyArray], slot: int) -> tuple[AnyArray, list[
         own = [_strides(array) for array in arrays]
         union = tuple(sorted({stride for strides in own for stride in strides}, reverse=True))
         for strides in dict.fromkeys([*own, union, (*union, arrays[0].itemsize)]):
-            found = _boxes(arrays, strides, slot)
+            found = _boxes(memory, arrays, strides, slot)
             if found is not None:
                 return found
     raise TraceError(
@@ -145,20 +146,22 @@ def _common_base(arrays: Sequence[AnyArray], slot: int) -> tuple[AnyArray, list[
     )
 
 
-def _strides(array: AnyArray) -> tuple[int, ...]:
+def _strides(array: Any) -> tuple[int, ...]:
     """Return the distinct lengths of an array's strides, largest first."""
     lengths = {abs(stride) for size, stride in zip(array.shape, array.strides, strict=True) if size > 1 and stride}
     return tuple(sorted(lengths, reverse=True))
 
 
-def _boxes(arrays: Sequence[AnyArray], strides: tuple[int, ...], slot: int) -> tuple[AnyArray, list[ViewOf]] | None:
+def _boxes(
+    memory: Memory, arrays: Sequence[Any], strides: tuple[int, ...], slot: int
+) -> tuple[Any, list[ViewOf]] | None:
     """Return a base with these strides and where `arrays` lie in it, or None if some do not."""
-    origin = min(array.__array_interface__["data"][0] + byte_bounds(array)[0] for array in arrays)
+    origin = min(memory.address(array) + byte_bounds(array)[0] for array in arrays)
     singles = max(sum(size == 1 for size in array.shape) for array in arrays)  # axes that no stride tells apart
     shape = [1] * (len(strides) + singles)
     views = []
     for array in arrays:
-        offset = array.__array_interface__["data"][0] - origin
+        offset = memory.address(array) - origin
         starts = []
         for stride in strides:
             start, offset = divmod(offset, stride)
@@ -185,7 +188,7 @@ def _boxes(arrays: Sequence[AnyArray], strides: tuple[int, ...], slot: int) -> t
     for outer, inner, size in zip(strides, strides[1:], shape[1 : len(strides)], strict=False):
         if size * inner > outer:  # two places of this base would be one element
             return None
-    first = min(arrays, key=lambda array: array.__array_interface__["data"][0] + byte_bounds(array)[0])
+    first = min(arrays, key=lambda array: memory.address(array) + byte_bounds(array)[0])
     corner = first[tuple(slice(None, None, -1) if stride < 0 else slice(None) for stride in first.strides)]
     steps = (*strides, *[first.itemsize] * singles)
-    return np.lib.stride_tricks.as_strided(corner, tuple(shape), steps), views
+    return memory.strided(corner, shape, steps), views

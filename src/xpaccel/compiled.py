@@ -1,6 +1,6 @@
 """A kernel compiled for one kind of call: its trace, its loops, its machine code, its guards.
 
-`Kind` says what a compilation depends on: the nesting of the arguments, their dtypes and numbers of
+What a compilation depends on: the nesting of the arguments, their dtypes and numbers of
 axes, which sizes are 1, which axes are contiguous, and which arrays share memory. Sizes
 themselves are covered by guards.
 """
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from xpaccel import debug
-from xpaccel.backends.base import Backend
+from xpaccel.backends.base import Backend, Memory
 from xpaccel.errors import BackendError, TraceError
 from xpaccel.graph import show as graph_show
 from xpaccel.graph.affine import Symbol, compile_guards
@@ -36,12 +36,11 @@ from xpaccel.trace.leaves import (
     StaticLeaf,
     Value,
 )
+from xpaccel.trace.session import array_name
 from xpaccel.trace.trace import Traced, trace
 
-AnyArray = np.ndarray[Any, Any]
 
-
-def leaf_of(value: Any, position: str) -> Leaf:
+def leaf_of(value: Any, position: str, memory: Memory) -> Leaf:
     """Return what a tracer needs to know of one argument.
 
     Raises
@@ -52,24 +51,17 @@ def leaf_of(value: Any, position: str) -> Leaf:
         If it is an array that cannot be compiled for, or a value that cannot be compared.
     """
     cls = type(value)
-    if cls is np.ndarray or cls is np.memmap:
+    if isinstance(value, memory.array_type):
         dtype = value.dtype
         if dtype.name not in DTYPES or not dtype.isnative:
             raise TraceError(
                 f"{position} has dtype {dtype!r}; kernels compute with {', '.join(DTYPES)} in native byte order. "
                 "Convert it first: .astype(...)."
             )
-        if not value.flags.aligned or any(stride % value.itemsize for stride in value.strides):
-            raise TraceError(
-                f"{position} is not aligned to its dtype {dtype.name} (a field of a structured array?). "
-                "Pass numpy.ascontiguousarray(...) of it."
-            )
+        problem = memory.problem(value)
+        if problem is not None:
+            raise TraceError(f"{position} {problem}")
         return ArrayLeaf(dtype.name, value.shape)
-    if isinstance(value, np.ndarray):
-        raise TraceError(
-            f"{position} is a {cls.__name__}, a subclass of numpy.ndarray with rules of its own. "
-            "Pass numpy.asarray(...) of it."
-        )
     if isinstance(value, np.generic):
         if value.dtype.name not in DTYPES:
             raise TraceError(
@@ -78,6 +70,11 @@ def leaf_of(value: Any, position: str) -> Leaf:
         return GenericLeaf(value.dtype.name)
     if cls in (int, float, complex):
         return ScalarLeaf(value)
+    if isinstance(value, np.ndarray):
+        raise BackendError(
+            f"{position} is a NumPy array, and this backend works on {array_name(memory)} arrays. Nothing is copied "
+            "silently: convert it (cupy.asarray(...)), or choose the backend 'numba' or 'numpy'."
+        )
     if hasattr(value, "__array_namespace__") or hasattr(value, "__cuda_array_interface__"):
         raise BackendError(
             f"{position} is a {cls.__module__}.{cls.__name__}, which does not lie in this backend's memory. "
@@ -92,12 +89,12 @@ def leaf_of(value: Any, position: str) -> Leaf:
     return StaticLeaf(value)
 
 
-def symbols(arrays: Sequence[AnyArray]) -> dict[Symbol, int]:
+def symbols(arrays: Sequence[Any]) -> dict[Symbol, int]:
     """Return the value of every size symbol for these array arguments."""
     return {(slot, axis): size for slot, array in enumerate(arrays) for axis, size in enumerate(array.shape)}
 
 
-def unit_axes(arrays: Sequence[AnyArray]) -> dict[int, int | None]:
+def unit_axes(arrays: Sequence[Any]) -> dict[int, int | None]:
     """Return, for each array, the axis that is contiguous; the last one of those that are."""
     found: dict[int, int | None] = {}
     for slot, array in enumerate(arrays):
@@ -126,7 +123,7 @@ class Compiled:
     arrays
         The array arguments, then the virtual bases.
     backend
-        The target; None to trace and lower alone.
+        The target.
 
     Raises
     ------
@@ -140,13 +137,18 @@ class Compiled:
         name: str,
         leaves: Sequence[Leaf],
         rebuild: Callable[[list[Any]], tuple[tuple[Any, ...], dict[str, Any]]],
-        arrays: Sequence[AnyArray],
+        arrays: Sequence[Any],
         backend: Backend,
     ) -> None:
         self.name, self.backend = name, backend
-        self.traced: Traced = trace(function, leaves, rebuild, name)
+        memory = backend.memory
+        self.traced: Traced = trace(function, leaves, rebuild, name, memory)
         graph = self.traced.graph
-        self.loops: LoopProgram = lower(graph, unit_axes([*arrays, *self.traced.constants]))
+        #: Captured arrays. What the kernel made itself, of a list of numbers, is put into the target's memory.
+        self.constants = tuple(
+            array if isinstance(array, memory.array_type) else memory.upload(array) for array in self.traced.constants
+        )
+        self.loops: LoopProgram = lower(graph, unit_axes([*arrays, *self.constants]))
         self.writes = tuple(slot for slot, _ in graph.writes)
         self.guards = graph.guards.recorded
         self._sizes_fit = compile_guards(self.guards)
@@ -155,7 +157,8 @@ class Compiled:
         self._program: Program | None = None
         self._tree = self.traced.result_tree
         self._numbers = compile_scalars([_expr(leaf) for leaf in self.traced.result])
-        self._plain = _plain_result(self.traced)
+        self._is_host = memory.is_host
+        self._plain = _plain_result(self.traced, memory.is_host)
         if debug.level() >= 1:
             debug.say(f"{name}: traced for {backend.name}: {len(graph.nodes())} values, {len(self.loops.nests)} nests")
         if debug.level() >= 3:
@@ -194,8 +197,8 @@ class Compiled:
 
     def result(
         self,
-        outputs: Sequence[AnyArray],
-        arrays: Sequence[AnyArray],
+        outputs: Sequence[Any],
+        arrays: Sequence[Any],
         scalars: Sequence[Any],
         sizes: Mapping[Symbol, int],
     ) -> Any:
@@ -204,16 +207,16 @@ class Compiled:
             return self._plain(outputs)
         numbers = self._numbers(scalars, sizes)
         leaves = [
-            _result(leaf, number, outputs, arrays, sizes)
+            _result(leaf, number, outputs, arrays, sizes, self._is_host)
             for leaf, number in zip(self.traced.result, numbers, strict=True)
         ]
         return self._tree.unflatten(leaves)
 
 
-def _plain_result(traced: Traced) -> Callable[[Sequence[AnyArray]], Any] | None:
+def _plain_result(traced: Traced, is_host: bool) -> Callable[[Sequence[Any]], Any] | None:
     """Return a quick way to the result where it is one thing: None, an array, or a tuple of arrays."""
     result = traced.result
-    if any(not isinstance(leaf, Value) or leaf.scalar for leaf in result):
+    if any(not isinstance(leaf, Value) or (leaf.scalar and is_host) for leaf in result):
         return (lambda outputs: None) if result == (Static(None),) and traced.result_tree.type is None else None
     indices = [leaf.index for leaf in result if isinstance(leaf, Value)]
     if traced.result_tree.type is None:
@@ -231,13 +234,14 @@ def _expr(leaf: OutLeaf) -> ScalarExpr:
 def _result(
     leaf: OutLeaf,
     number: Any,
-    outputs: Sequence[AnyArray],
-    arrays: Sequence[AnyArray],
+    outputs: Sequence[Any],
+    arrays: Sequence[Any],
     sizes: Mapping[Symbol, int],
+    is_host: bool,
 ) -> Any:
-    """Return one leaf of the result, as eager NumPy would have returned it."""
+    """Return one leaf of the result, as the eager namespace would have returned it (CuPy has no scalars)."""
     if isinstance(leaf, Value):
-        return outputs[leaf.index][()] if leaf.scalar else outputs[leaf.index]
+        return outputs[leaf.index][()] if leaf.scalar and is_host else outputs[leaf.index]
     if isinstance(leaf, Argument):
         return arrays[leaf.slot]
     if isinstance(leaf, ArgumentView):

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from xpaccel import active, aliasing, backends
-from xpaccel.backends.base import Backend
+from xpaccel.backends.base import Backend, Memory
 from xpaccel.compiled import Compiled, leaf_of, symbols, unit_axes
 from xpaccel.errors import BackendError
 from xpaccel.graph.affine import Symbol
@@ -25,8 +25,6 @@ from xpaccel.stats import Stats
 from xpaccel.trace import session
 from xpaccel.trace.leaves import ArrayLeaf, Leaf, ScalarLeaf
 from xpaccel.trace.tree import TreeDef, flatten
-
-AnyArray = np.ndarray[Any, Any]
 
 #: A kernel compiled this often for one kind of call warns: something is specialised again and again.
 MANY = 8
@@ -53,21 +51,20 @@ class _Made:
     alias: Any
     writes: tuple[int, ...]
 
-    def serves(self, arrays: Sequence[AnyArray], pairs: Sequence[tuple[int, int]] | None) -> bool:
+    def serves(self, memory: Memory, arrays: Sequence[Any], pairs: Sequence[tuple[int, int]]) -> bool:
         """Whether these arguments share memory as was taken for granted."""
-        if not pairs or not _touched(pairs, self.writes):
+        if not _touched(pairs, self.writes):
             return self.alias is None
-        return self.alias is not None and bool(self.alias == aliasing.resolve(arrays, pairs, self.writes).key)
+        return self.alias is not None and bool(self.alias == aliasing.resolve(memory, arrays, pairs, self.writes).key)
 
 
 class _Site:
     """What is known of calls with the same dtypes, sizes and strides."""
 
-    __slots__ = ("bounds", "sizes", "variants")
+    __slots__ = ("bounds", "variants")
 
-    def __init__(self, arrays: Sequence[AnyArray]) -> None:
+    def __init__(self, arrays: Sequence[Any]) -> None:
         self.bounds = [aliasing.byte_bounds(array) for array in arrays]
-        self.sizes = symbols(arrays)
         self.variants: list[_Variant] = []
 
 
@@ -97,29 +94,31 @@ class Dispatcher:
         backend = active.current()
         if backend.eager:
             return self.python(*args, **kwargs)
+        memory = backend.memory
         leaves, tree = flatten((args, kwargs)) if kwargs else _flatten_flat(args)
-        key, arrays, scalars = _key(backend.name, leaves, tree)
+        key, arrays, scalars = _key(backend, leaves, tree)
         site = self._sites.get(key)
         if site is None:
             site = self._sites[key] = _Site(arrays)
-        addresses = [array.__array_interface__["data"][0] for array in arrays]
-        pairs = aliasing.overlaps(addresses, site.bounds) if len(addresses) > 1 else None
+        addresses = [memory.address(array) for array in arrays]
+        pairs = aliasing.overlaps(addresses, site.bounds)
         for variant in site.variants:
-            if variant.made.serves(arrays, pairs) and variant.made.compiled.fits_values(scalars, variant.bound.sizes):
+            made = variant.made
+            if made.serves(memory, arrays, pairs) and made.compiled.fits_values(scalars, variant.bound.sizes):
                 break
         else:
             variant = self._bind(backend, site, leaves, tree, arrays, scalars, pairs)
-        made = variant.made
+            made = variant.made
         compiled = made.compiled
         for slot in made.writes:
-            if not arrays[slot].flags.writeable:
+            if not memory.is_writeable(arrays[slot]):
                 raise ValueError(f"{self._name}: assignment destination is read-only (array argument {slot + 1})")
-        if variant.has_bases or compiled.traced.constants:
-            bases = aliasing.resolve(arrays, pairs or (), made.writes).bases if variant.has_bases else ()
-            more = [*bases, *compiled.traced.constants]
+        if variant.has_bases or compiled.constants:
+            bases = aliasing.resolve(memory, arrays, pairs, made.writes).bases if variant.has_bases else ()
+            more = [*bases, *compiled.constants]
             arrays = [*arrays, *more]
-            addresses += [array.__array_interface__["data"][0] for array in more]
-        outputs = variant.bound.run(addresses, scalars)
+            addresses += [memory.address(array) for array in more]
+        outputs = variant.bound.run(arrays, addresses, scalars)
         return compiled.result(outputs, arrays, scalars, variant.bound.sizes)
 
     # -- finding and making programs --------------------------------------------------------------
@@ -130,9 +129,9 @@ class Dispatcher:
         site: _Site,
         leaves: Sequence[Any],
         tree: TreeDef,
-        arrays: Sequence[AnyArray],
+        arrays: Sequence[Any],
         scalars: Sequence[Any],
-        pairs: Sequence[tuple[int, int]] | None,
+        pairs: Sequence[tuple[int, int]],
     ) -> _Variant:
         """Bind a program that was compiled for other sizes, or compile one."""
         with self._lock:
@@ -140,7 +139,7 @@ class Dispatcher:
             compiled = made.compiled
             if not compiled.is_built:
                 self.stats.compilations += 1
-            given = (*arrays, *bases, *compiled.traced.constants)
+            given = (*arrays, *bases, *compiled.constants)
             strides = {
                 slot: tuple(stride // array.itemsize for stride in array.strides) for slot, array in enumerate(given)
             }
@@ -153,27 +152,28 @@ class Dispatcher:
         backend: Backend,
         leaves: Sequence[Any],
         tree: TreeDef,
-        arrays: Sequence[AnyArray],
+        arrays: Sequence[Any],
         scalars: Sequence[Any],
-        pairs: Sequence[tuple[int, int]] | None,
-    ) -> tuple[_Made, tuple[AnyArray, ...]]:
+        pairs: Sequence[tuple[int, int]],
+    ) -> tuple[_Made, tuple[Any, ...]]:
         """Return a compiled kernel for this call, and the arrays of which overlapping arguments are views."""
-        described = _describe(leaves)
+        memory = backend.memory
+        described = _describe(leaves, memory)
         loose = (backend.name, tree, tuple(map(_loose, described)), tuple(unit_axes(arrays).values()))
         known = self._made.setdefault(loose, [])
         for made in known:
-            if not made.serves(arrays, pairs):
+            if not made.serves(memory, arrays, pairs):
                 continue
-            bases = aliasing.resolve(arrays, pairs or (), made.writes).bases if made.alias is not None else ()
-            sizes = symbols((*arrays, *bases, *made.compiled.traced.constants))
+            bases = aliasing.resolve(memory, arrays, pairs, made.writes).bases if made.alias is not None else ()
+            sizes = symbols((*arrays, *bases, *made.compiled.constants))
             if made.compiled.fits_sizes(sizes) and made.compiled.fits_values(scalars, sizes):
                 return made, bases
         if len(known) == MANY:
             self._warn(known)
         compiled = self._trace(backend, described, tree, arrays)
         made, bases = _Made(compiled, None, compiled.writes), ()
-        if pairs and _touched(pairs, compiled.writes):
-            found = aliasing.resolve(arrays, pairs, compiled.writes)
+        if _touched(pairs, compiled.writes):
+            found = aliasing.resolve(memory, arrays, pairs, compiled.writes)
             bases = found.bases
             aliased = self._trace(backend, _aliased(described, found), tree, [*arrays, *bases])
             made = _Made(aliased, found.key, compiled.writes)
@@ -192,7 +192,7 @@ class Dispatcher:
             stacklevel=5,
         )
 
-    def _trace(self, backend: Backend, leaves: Sequence[Leaf], tree: TreeDef, arrays: Sequence[AnyArray]) -> Compiled:
+    def _trace(self, backend: Backend, leaves: Sequence[Leaf], tree: TreeDef, arrays: Sequence[Any]) -> Compiled:
         self.stats.traces += 1
 
         def rebuild(traced: list[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -219,14 +219,15 @@ class Dispatcher:
                 )
             target = backends.get("numba")
         leaves, tree = flatten((args, kwargs))
-        _, arrays, scalars = _key(target.name, leaves, tree)
+        memory = target.memory
+        _, arrays, scalars = _key(target, leaves, tree)
         pairs = aliasing.overlaps(
-            [array.__array_interface__["data"][0] for array in arrays],
-            [aliasing.byte_bounds(a) for a in arrays],
+            [memory.address(array) for array in arrays],
+            [aliasing.byte_bounds(array) for array in arrays],
         )
         with self._lock:
             made, bases = self._make(target, leaves, tree, arrays, scalars, pairs)
-        return made.compiled, symbols((*arrays, *bases, *made.compiled.traced.constants))
+        return made.compiled, symbols((*arrays, *bases, *made.compiled.constants))
 
 
 _FLAT_TYPES = frozenset((np.ndarray, float, int, complex, bool, np.float64, np.float32, np.int64, type(None), str))
@@ -244,20 +245,21 @@ def _flatten_flat(args: tuple[Any, ...]) -> tuple[list[Any], TreeDef]:
     return list(args), tree
 
 
-def _key(backend: str, leaves: Sequence[Any], tree: TreeDef) -> tuple[Any, list[AnyArray], list[Any]]:
+def _key(backend: Backend, leaves: Sequence[Any], tree: TreeDef) -> tuple[Any, list[Any], list[Any]]:
     """Return the key of a call, its array arguments and its run-time numbers."""
-    parts: list[Any] = [backend, tree]
-    arrays: list[AnyArray] = []
+    parts: list[Any] = [backend.name, tree]
+    array_type = backend.memory.array_type
+    arrays: list[Any] = []
     scalars: list[Any] = []
     for leaf in leaves:
         cls = leaf.__class__
-        if cls is np.ndarray:
+        if cls is array_type:
             parts.append((leaf.dtype, leaf.shape, leaf.strides))
             arrays.append(leaf)
         elif cls is float or cls is int or cls is complex:
             parts.append(cls)
             scalars.append(leaf)
-        elif isinstance(leaf, np.ndarray):
+        elif isinstance(leaf, array_type):
             parts.append((cls, leaf.dtype, leaf.shape, leaf.strides))
             arrays.append(leaf)
         elif isinstance(leaf, np.generic):
@@ -270,14 +272,14 @@ def _key(backend: str, leaves: Sequence[Any], tree: TreeDef) -> tuple[Any, list[
         hash(key)
     except TypeError:
         for number, leaf in enumerate(leaves):
-            leaf_of(leaf, f"argument {number + 1}")  # says which one it is
+            leaf_of(leaf, f"argument {number + 1}", backend.memory)  # says which one it is
         raise
     return key, arrays, scalars
 
 
-def _describe(leaves: Sequence[Any]) -> list[Leaf]:
+def _describe(leaves: Sequence[Any], memory: Memory) -> list[Leaf]:
     """Return what a tracer needs to know of the arguments."""
-    return [leaf_of(leaf, f"argument {number + 1}") for number, leaf in enumerate(leaves)]
+    return [leaf_of(leaf, f"argument {number + 1}", memory) for number, leaf in enumerate(leaves)]
 
 
 def _aliased(leaves: Sequence[Leaf], found: aliasing.Aliasing) -> list[Leaf]:

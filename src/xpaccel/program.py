@@ -1,36 +1,29 @@
-"""A compiled program and the driver that runs its steps on arrays in host memory.
+"""A compiled program and the driver that runs its steps on arrays.
 
 A program is a list of steps. There is one kind so far, a nest; library calls, exchanges of halos
 and questions of the host take their places between the nests as they come, and other drivers
 (ranks, streams) run the same steps.
 
-What depends on sizes and strides alone is worked out once, in `Program.bind`. A call then writes
-addresses and scalars into two blocks of numbers and calls the machine code.
+What depends on sizes and strides alone is worked out once, in `Program.bind`. A call then makes the
+new arrays, computes the run-time scalars and hands both to the target.
 """
 
 from __future__ import annotations
 
 import time
-from array import array
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from xpaccel import debug
-from xpaccel.backends import buffers, threads
-from xpaccel.backends.base import Backend, Function
+from xpaccel.backends.base import Backend, Geometry
 from xpaccel.codegen.layout import NestCode
 from xpaccel.graph.affine import Symbol
 from xpaccel.graph.scalar import compile_scalars
-from xpaccel.loops.cost import Cost, cost
-from xpaccel.loops.program import LoopProgram, Nest
-from xpaccel.ops import OPS, dtype_kind
+from xpaccel.loops.program import LoopProgram
+from xpaccel.ops import dtype_kind
 
-#: The least work, in nanoseconds as `_nanoseconds` estimates them, that is worth a thread's wake-up.
-GRAIN = 20_000
-
-AnyArray = np.ndarray[Any, Any]
 Converter = Callable[[Any], Any]
 
 
@@ -48,16 +41,13 @@ class Program:
     def __init__(self, loops: LoopProgram, backend: Backend) -> None:
         self.loops, self.backend = loops, backend
         self.codes: list[NestCode] = [backend.print_nest(loops, nest) for nest in loops.nests]
-        distinct = {code.source: code for code in self.codes}
         start = time.perf_counter()
-        compiled = dict(zip(distinct, backend.compile(list(distinct.values())), strict=True))
+        self.engine = backend.load(loops, self.codes)
         if debug.level() >= 1:
-            debug.say(
-                f"{len(distinct)} functions for {len(self.codes)} nests ready in {time.perf_counter() - start:.3f} s"
-            )
+            distinct = len({code.source for code in self.codes})
+            debug.say(f"{distinct} functions for {len(self.codes)} nests ready in {time.perf_counter() - start:.3f} s")
         if debug.level() >= 4:
-            debug.say("\n\n".join(distinct))
-        self._functions: list[Function] = [compiled[code.source] for code in self.codes]
+            debug.say("\n\n".join(dict.fromkeys(code.source for code in self.codes)))
         self._scalars = compile_scalars([expr for expr, _ in loops.scalars])
         self._converters = [_converter(dtype) for _, dtype in loops.scalars]
 
@@ -83,132 +73,57 @@ class Bound:
     def __init__(self, program: Program, sizes: Mapping[Symbol, int], strides: Mapping[int, tuple[int, ...]]) -> None:
         self.program, self.sizes = program, dict(sizes)
         loops = program.loops
-        self._shapes = [tuple(extent.value(sizes) for extent in a.shape) for a in loops.arrays]
-        self._strides = [
-            strides[a.slot] if a.role == "argument" and loops.owners[k] == k else _contiguous(self._shapes[k])
+        shapes = [tuple(extent.value(sizes) for extent in a.shape) for a in loops.arrays]
+        own = [
+            strides[a.slot] if a.role == "argument" and loops.owners[k] == k else _contiguous(shapes[k])
             for k, a in enumerate(loops.arrays)
         ]
+        self._memory = program.backend.memory
+        self._launches = program.engine.bind(Geometry(self.sizes, shapes, own))
         self._new = [
-            (k, self._shapes[k], np.dtype(a.dtype))
+            (k, shapes[k], np.dtype(a.dtype))
             for k, a in enumerate(loops.arrays)
             if a.role != "argument" and loops.owners[k] == k
         ]
         self._aliases = [(k, owner) for k, owner in enumerate(loops.owners) if owner != k]
-        self._arguments = [(k, a.slot) for k, a in enumerate(loops.arrays) if a.role == "argument"]
-        self._arrays, self._outputs, self._scalars = len(loops.arrays), loops.outputs, bool(loops.scalars)
-        ints: list[int] = []
-        self._patches: list[tuple[int, int, int]] = []  # place in ints, array, offset in bytes
-        self._int_scalars: list[tuple[int, int]] = []
-        self._float_scalars: list[tuple[int, int]] = []
-        self._launches: list[tuple[Function, int, int, int, int, int]] = []
-        #: What is shown of each launch; empty unless ``XP_DEBUG`` asks for it.
-        self._costs: list[tuple[Nest, Cost]] = []
-        floats = 0
-        for nest, code, function in zip(loops.nests, program.codes, program._functions, strict=True):
-            box = [(low.value(sizes), high.value(sizes)) for low, high in nest.box]
-            kept = [axis for axis in range(len(box)) if not nest.reduction or axis not in nest.reduction.axes]
-            if any(box[axis][0] >= box[axis][1] for axis in kept):
-                continue
-            first = len(ints)
-            floats = self._lay_out(nest, code, box, ints, floats)
-            low, high = box[code.layout.parallel]
-            pieces = min(threads.count(), int(_nanoseconds(nest, box) / GRAIN), high - low)
-            floats_here = floats - _doubles(code, loops)
-            self._launches.append((function, 8 * first, 8 * floats_here, low, high, max(pieces, 1)))
-            if debug.level() >= 2:
-                self._costs.append((nest, cost(loops, nest, sizes)))
-        self._ints = array("q", ints)
-        self._floats = array("d", bytes(8 * floats))
+        self._arguments = [
+            (k, a.slot) for k, a in enumerate(loops.arrays) if a.role == "argument" and loops.owners[k] == k
+        ]
+        self._arrays, self._has_scalars = len(loops.arrays), bool(loops.scalars)
+        self._outputs = [(k, None if loops.owners[k] == k else shapes[k]) for k in loops.outputs]
 
-    def _lay_out(self, nest: Nest, code: NestCode, box: Sequence[tuple[int, int]], ints: list[int], floats: int) -> int:
-        """Append a nest's ints; return the number of floats used so far."""
-        loops, layout = self.program.loops, code.layout
-        for stream in layout.streams:
-            itemsize = np.dtype(loops.arrays[stream.array].dtype).itemsize
-            starts = [start.value(self.sizes) for start in stream.starts]
-            offset = sum(s * stride for s, stride in zip(starts, self._strides[stream.array], strict=True))
-            self._patches.append((len(ints), stream.array, offset * itemsize))
-            ints.append(0)
-        ints.extend(self._strides[number][axis] for number, axis in layout.strides)
-        for axis in layout.bounds:
-            ints.extend(box[axis])
-        ints.extend(position.start.value(self.sizes) for position in layout.indices)
-        for number in layout.integers:
-            self._int_scalars.append((len(ints), number))
-            ints.append(0)
-        for number in layout.floats:
-            self._float_scalars.append((floats, number))
-            floats += 2 if dtype_kind(loops.scalars[number][1]) == "c" else 1
-        return floats
-
-    def run(self, arguments: Sequence[int], scalars: Sequence[Any]) -> list[AnyArray]:
+    def run(self, arguments: Sequence[Any], at: Sequence[int], scalars: Sequence[Any]) -> list[Any]:
         """Run the program.
 
         Parameters
         ----------
-        arguments
-            The addresses of the array arguments by slot; the arrays have the sizes and strides that
-            were bound, and are kept alive by the caller.
+        arguments, at
+            The array arguments by slot, with the sizes and strides that were bound, and their addresses.
         scalars
             The Python numbers by slot.
 
         Returns
         -------
-        list of numpy.ndarray
+        list
             The outputs, new arrays.
         """
+        memory = self._memory
+        arrays: list[Any] = [None] * self._arrays
         addresses = [0] * self._arrays
         for number, slot in self._arguments:
-            addresses[number] = arguments[slot]
-        held: dict[int, AnyArray] = {}
+            arrays[number], addresses[number] = arguments[slot], at[slot]
         for number, shape, dtype in self._new:
-            new = held[number] = buffers.empty(shape, dtype)
-            addresses[number] = new.__array_interface__["data"][0]
+            new = arrays[number] = memory.empty(shape, dtype)
+            addresses[number] = memory.address(new)
         for number, owner in self._aliases:
             addresses[number] = addresses[owner]
-            if owner in held:
-                held[number] = held[owner].reshape(self._shapes[number])
-        ints, floats = array("q", self._ints), array("d", self._floats)
-        for place, number, offset in self._patches:
-            ints[place] = addresses[number] + offset
-        if self._scalars:
-            values = self.program.scalars(scalars, self.sizes)
-            for place, number in self._int_scalars:
-                ints[place] = values[number]
-            for place, number in self._float_scalars:
-                value = values[number]
-                if value.__class__ is complex:
-                    floats[place], floats[place + 1] = value.real, value.imag
-                else:
-                    floats[place] = value
-        ints_at, floats_at = ints.buffer_info()[0], floats.buffer_info()[0]
-        if self._costs:
-            self._run_shown(ints_at, floats_at)
-            return [held[number] for number in self._outputs]
-        for function, first, first_float, low, high, pieces in self._launches:
-            if pieces == 1:
-                function(ints_at + first, floats_at + first_float, low, high)
-            else:
-                threads.run(function, ints_at + first, floats_at + first_float, low, high, pieces)
-        return [held[number] for number in self._outputs]
-
-    def _run_shown(self, ints_at: int, floats_at: int) -> None:
-        """Run the nests one by one, and show the time and the traffic of each."""
-        for (function, first, first_float, low, high, pieces), (nest, spent) in zip(
-            self._launches, self._costs, strict=True
-        ):
-            start = time.perf_counter()
-            threads.run(function, ints_at + first, floats_at + first_float, low, high, pieces)
-            seconds = time.perf_counter() - start
-            debug.say(
-                f"nest {', '.join(nest.lines) or '(no line)'}: {spent.points} points, {pieces} threads, "
-                f"{seconds * 1e6:.1f} us, {spent.bytes} bytes, {spent.bytes / seconds / 1e9:.2f} GB/s"
-            )
-
-
-def _doubles(code: NestCode, loops: LoopProgram) -> int:
-    """Return how many doubles a nest's floating scalars take."""
-    return sum(2 if dtype_kind(loops.scalars[number][1]) == "c" else 1 for number in code.layout.floats)
+        values = self.program.scalars(scalars, self.sizes) if self._has_scalars else ()
+        self._launches.run(arrays, addresses, values)
+        owners = self.program.loops.owners
+        return [
+            arrays[number] if shape is None else arrays[owners[number]].reshape(shape)
+            for number, shape in self._outputs
+        ]
 
 
 def _contiguous(shape: Sequence[int]) -> tuple[int, ...]:
@@ -218,18 +133,6 @@ def _contiguous(shape: Sequence[int]) -> tuple[int, ...]:
         strides.append(step)
         step *= max(size, 1)
     return tuple(reversed(strides))
-
-
-def _nanoseconds(nest: Nest, box: Sequence[tuple[int, int]]) -> float:
-    """Estimate the time of a nest on one thread: memory traffic at 40 GB/s plus 32 flops a nanosecond."""
-    points = 1.0
-    for axis, (low, high) in enumerate(box):
-        if not (nest.reduction and nest.reduction.block and axis == 0):
-            points *= max(high - low, 0)
-    loads = {value.data[0]: np.dtype(value.dtype).itemsize for value in nest.values if value.op == "load"}
-    traffic = sum(loads.values()) + sum(np.dtype(nest.values[store.value].dtype).itemsize for store in nest.stores)
-    flops = sum(OPS[value.op].flops for value in nest.values if value.op in OPS)
-    return points * (traffic / 40 + flops / 32)
 
 
 def _converter(dtype: str) -> Converter:
@@ -247,6 +150,6 @@ def _converter(dtype: str) -> Converter:
         number = int(value)
         if not info.min <= number <= info.max:
             raise OverflowError(f"Python integer {number} out of bounds for {dtype}")
-        return number - (1 << 64) if number > (1 << 63) - 1 else number
+        return number
 
     return to_integer

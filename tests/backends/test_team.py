@@ -20,7 +20,7 @@ pytestmark = pytest.mark.numba
 @pytest.fixture
 def _many(monkeypatch):
     monkeypatch.setattr(threads, "count", lambda: 5)
-    monkeypatch.setattr("xpaccel.program.GRAIN", 1e-9)
+    monkeypatch.setattr("xpaccel.backends.cpu_launch.GRAIN", 1e-9)
 
 
 @pytest.mark.usefixtures("_many")
@@ -77,10 +77,10 @@ PROGRAM = """
 import os, sys
 import numpy as np
 import xpaccel as xpa
-from xpaccel import program
+from xpaccel.backends import cpu_launch
 from xpaccel.backends import threads
 threads.set_count(3)
-program.GRAIN = 1e-9
+cpu_launch.GRAIN = 1e-9
 xpa.set_backend("numba")
 
 @xpa.kernel

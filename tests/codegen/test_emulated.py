@@ -14,6 +14,8 @@ from programs import Program, programs
 from xpaccel import backends
 from xpaccel import program as driver
 from xpaccel.backends import buffers
+from xpaccel.backends.cpu_launch import CpuEngine
+from xpaccel.backends.host import MEMORY
 from xpaccel.compiled import symbols, unit_axes
 from xpaccel.loops.interpret import interpret
 from xpaccel.loops.lower import lower
@@ -30,11 +32,12 @@ class Emulated:
     name, eager = "emulated", False
 
     def __init__(self):
-        self.memory = None
+        self.touched = None
+        self.memory = MEMORY
         self.print_nest = backends.get("numba").print_nest
 
-    def compile(self, codes):
-        return [self._function(code) for code in codes]
+    def load(self, program, codes):
+        return CpuEngine(program, codes, [self._function(code) for code in codes])
 
     def _function(self, code):
         body = code.source[code.source.index("def nest") :]
@@ -45,7 +48,7 @@ class Emulated:
             ints = list((ctypes.c_int64 * code.layout.size).from_address(ints_at)) if code.layout.size else []
             count = 2 * len(code.layout.floats)
             floats = list((ctypes.c_double * count).from_address(floats_at)) if count else []
-            space = names(self.memory, ints, floats)
+            space = names(self.touched, ints, floats)
             exec(compile(body, "generated", "exec"), space)
             space["nest"](ints, floats, low, high)
 
@@ -69,15 +72,15 @@ def test_source_stays_in_its_arrays_and_is_right(random: Program) -> None:
 
     def empty(shape, dtype):
         made.append(np.zeros(shape, dtype))
-        backend.memory = Memory([*arrays, *made])
+        backend.touched = Memory([*arrays, *made])
         return made[-1]
 
-    backend.memory = Memory(arrays)
+    backend.touched = Memory(arrays)
     strides = {slot: tuple(s // a.itemsize for s in a.strides) for slot, a in enumerate(arrays)}
     bound = driver.Program(loops, backend).bind(sizes, strides)
     addresses = [a.__array_interface__["data"][0] for a in arrays]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(buffers, "empty", empty)
-        outputs = bound.run(addresses, numbers_of(given_args))
+        outputs = bound.run(arrays, addresses, numbers_of(given_args))
     for got, want in zip((*outputs, *arrays), (*wanted, *want_arrays), strict=True):
         np.testing.assert_array_equal(got, want)

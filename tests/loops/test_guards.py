@@ -9,6 +9,7 @@ import pytest
 from laws import numbers_of, same
 
 from xpaccel import xp
+from xpaccel.backends.host import MEMORY
 from xpaccel.compiled import leaf_of, symbols, unit_axes
 from xpaccel.graph.affine import Affine, Guard, Guards, compile_guards
 from xpaccel.loops.interpret import interpret
@@ -90,7 +91,7 @@ def test_a_program_that_fits_is_right(function):
             found, program = fitting[0]
         else:
             traces += 1
-            found = trace(function, [leaf_of(leaf, "argument") for leaf in leaves], tree.unflatten, "f")
+            found = trace(function, [leaf_of(leaf, "argument", MEMORY) for leaf in leaves], tree.unflatten, "f")
             program = lower(found.graph, unit_axes((u, v)))
             fits = compile_guards(found.graph.guards.recorded)
             assert fits(sizes)

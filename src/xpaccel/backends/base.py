@@ -1,35 +1,101 @@
-"""What a target is."""
+"""What a target is: its memory, its generated source, and what runs it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from xpaccel.codegen.layout import NestCode
+from xpaccel.graph.affine import Symbol
 from xpaccel.loops.program import LoopProgram, Nest
 
 
-class Function(Protocol):
-    """Machine code of a nest: ``function(address of ints, address of floats, low, high)``.
+class Memory(Protocol):
+    """Where the arrays of a target lie, and what is done to them outside of nests.
 
     Attributes
     ----------
-    address
-        Where the code starts.
+    array_type
+        The class of its arrays. They have NumPy's ``dtype``, ``shape`` and ``strides``.
+    is_host
+        Whether it is the host's, so that arrays are NumPy's and a 0-d result may be a NumPy scalar.
     """
 
-    address: int
+    array_type: type[Any]
+    is_host: bool
 
-    def __call__(self, ints: int, floats: int, low: int, high: int, /) -> Any:
-        """Run the nest from `low` to `high`."""
+    def address(self, array: Any) -> int:
+        """Return where element (0, 0, ...) of an array lies."""
+
+    def empty(self, shape: Sequence[int], dtype: Any) -> Any:
+        """Return a new C-contiguous array of undefined contents."""
+
+    def upload(self, array: Any) -> Any:
+        """Return an array of this memory with the elements of a NumPy array."""
+
+    def strided(self, array: Any, shape: Sequence[int], strides: Sequence[int]) -> Any:
+        """Return the array of that shape and those strides (in bytes) that starts where `array` does."""
+
+    def problem(self, array: Any) -> str | None:
+        """Return None if nests can work on this array, else why not and what to do."""
+
+    def is_writeable(self, array: Any) -> bool:
+        """Whether it may be written to."""
+
+    def differs(self, array: Any, before: Any) -> bool:
+        """Whether the elements of an array are other bytes than those of its earlier copy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """The sizes of a call.
+
+    Attributes
+    ----------
+    sizes
+        The value of each size symbol.
+    shapes, strides
+        Of each array of the loop program, by number; strides in elements.
+    """
+
+    sizes: Mapping[Symbol, int]
+    shapes: Sequence[tuple[int, ...]]
+    strides: Sequence[tuple[int, ...]]
+
+
+class Launches(Protocol):
+    """The nests of a program, prepared for one `Geometry`. May be run by several threads."""
+
+    def run(self, arrays: Sequence[Any], addresses: Sequence[int], scalars: Sequence[Any]) -> None:
+        """Run all nests in order.
+
+        Parameters
+        ----------
+        arrays, addresses
+            The program's arrays by number. An array that is another shape of one is None.
+        scalars
+            The program's run-time scalars, cast to their dtypes.
+        """
+
+
+class Engine(Protocol):
+    """The machine code of a program's nests."""
+
+    def bind(self, geometry: Geometry) -> Launches:
+        """Prepare for arrays of certain sizes and strides."""
 
 
 class Backend(Protocol):
-    """A target: is it there, what is its namespace, how does it print and compile."""
+    """A target: is it there, what is its namespace, where is its memory, how does it print and run nests."""
 
     name: str
     #: Whether kernels run as they are written, untraced; nothing is printed or compiled then.
     eager: bool
+
+    @property
+    def memory(self) -> Memory:
+        """The memory that its arrays lie in."""
 
     def why_unavailable(self) -> str | None:
         """Return None if it can be used here, else why not and what to do."""
@@ -40,5 +106,5 @@ class Backend(Protocol):
     def print_nest(self, program: LoopProgram, nest: Nest) -> NestCode:
         """Return the generated source of a nest and what it must be told."""
 
-    def compile(self, codes: Sequence[NestCode]) -> list[Function]:
-        """Return the machine code of nests."""
+    def load(self, program: LoopProgram, codes: Sequence[NestCode]) -> Engine:
+        """Return the machine code of a program, compiled from the source of its nests."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from xpaccel.backends.base import Function
+from xpaccel.backends.host import MEMORY, HostMemory
 from xpaccel.codegen import numba_cpu
 from xpaccel.codegen.layout import NestCode
 from xpaccel.loops.program import LoopProgram, Nest
@@ -20,6 +20,11 @@ class Numba:
 
     name = "numba"
     eager = False
+
+    @property
+    def memory(self) -> HostMemory:
+        """Host memory."""
+        return MEMORY
 
     def why_unavailable(self) -> str | None:
         """Return None if Numba is installed (it is not imported to find out)."""
@@ -36,8 +41,9 @@ class Numba:
         """Return the Numba source of a nest."""
         return numba_cpu.print_nest(program, nest)
 
-    def compile(self, codes: Sequence[NestCode]) -> list[Function]:
+    def load(self, program: LoopProgram, codes: Sequence[NestCode]) -> Any:
         """Return machine code, from memory, from the cache on disk, or from the compiler."""
         from xpaccel.backends import machine
+        from xpaccel.backends.cpu_launch import CpuEngine
 
-        return list(machine.get_functions([(code.source, numba_cpu.ENTRY) for code in codes]))
+        return CpuEngine(program, codes, machine.get_functions([(code.source, numba_cpu.ENTRY) for code in codes]))

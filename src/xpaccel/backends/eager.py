@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from xpaccel.backends.host import MEMORY, HostMemory
 from xpaccel.codegen.layout import NestCode
 from xpaccel.errors import BackendError
 from xpaccel.loops.program import LoopProgram, Nest
@@ -17,6 +18,11 @@ class NumPy:
 
     name = "numpy"
     eager = True
+
+    @property
+    def memory(self) -> HostMemory:
+        """Host memory."""
+        return MEMORY
 
     def why_unavailable(self) -> str | None:
         """Return None: it is always there."""
@@ -30,6 +36,6 @@ class NumPy:
         """Raise: an eager target generates nothing."""
         raise BackendError("backend 'numpy' runs kernels as they are written: it has no generated source")
 
-    def compile(self, codes: Sequence[NestCode]) -> NoReturn:
+    def load(self, program: LoopProgram, codes: Sequence[NestCode]) -> NoReturn:
         """Raise: an eager target compiles nothing."""
         raise BackendError("backend 'numpy' runs kernels as they are written: it compiles nothing")

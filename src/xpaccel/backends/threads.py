@@ -20,10 +20,9 @@ from collections import deque
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from xpaccel import config
-from xpaccel.backends.base import Function
 
 #: How long, in seconds, a thread without work looks for some before it sleeps.
 SPIN = 50e-6
@@ -36,6 +35,21 @@ _PAUSE = {
 }
 
 # -- how many ---------------------------------------------------------------------------------------------
+
+
+class Function(Protocol):
+    """Machine code of a nest: ``function(address of ints, address of floats, low, high)``.
+
+    Attributes
+    ----------
+    address
+        Where the code starts.
+    """
+
+    address: int
+
+    def __call__(self, ints: int, floats: int, low: int, high: int, /) -> Any:
+        """Run the nest from `low` to `high`."""
 
 
 def count() -> int:

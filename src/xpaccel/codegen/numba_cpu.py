@@ -10,8 +10,19 @@ from __future__ import annotations
 import numpy as np
 
 from xpaccel.codegen.layout import NestCode, layout
-from xpaccel.loops.interpret import identity_of
-from xpaccel.loops.program import BLOCK, COMBINE, IN_ORDER, LANES, LoopProgram, Nest, Position, Store, Value
+from xpaccel.graph.scalar import literal
+from xpaccel.loops.program import (
+    BLOCK,
+    COMBINE,
+    IN_ORDER,
+    LANES,
+    LoopProgram,
+    Nest,
+    Position,
+    Store,
+    Value,
+    identity_of,
+)
 from xpaccel.ops import OPS, dtype_kind
 
 ENTRY = "nest"
@@ -199,7 +210,7 @@ class _Printer:
             stream, offset = lay.places[value.data]
             return f"load({self.pointers[stream]}, {self.inner(stream, offset)}, {self.scope(stream)})"
         if value.op == "const":
-            return self.literal(_number(value.data[0]), value.dtype)
+            return self.literal(literal(value.data[0]), value.dtype)
         if value.op == "scalar":
             number = value.data[0]
             if number in lay.integers:
@@ -272,8 +283,3 @@ class _Printer:
     def real(number: float) -> str:
         number = float(number)
         return repr(number) if np.isfinite(number) else ("nan" if number != number else "-inf" if number < 0 else "inf")
-
-
-def _number(text: str) -> complex:
-    value: complex = eval(text, {"inf": float("inf"), "nan": float("nan")})
-    return value

@@ -13,7 +13,7 @@ import numpy as np
 from xpaccel.graph.affine import Affine, Symbol
 from xpaccel.graph.graph import Graph
 from xpaccel.graph.node import Node
-from xpaccel.graph.scalar import compile_scalars
+from xpaccel.graph.scalar import compile_scalars, literal
 from xpaccel.ops import OPS
 
 Array = np.ndarray[Any, Any]
@@ -97,11 +97,7 @@ def _elementwise(node: Node, inputs: Sequence[Array], shape: tuple[int, ...], si
 
 
 def _const(node: Node, inputs: Sequence[Array], shape: tuple[int, ...], size: Callable[[Affine], int]) -> Array:
-    text = node.params[0]
-    if node.dtype.startswith("complex"):
-        return number(complex(text), node.dtype)
-    value = text == "True" if text in ("True", "False") else int(text) if text.lstrip("-").isdigit() else float(text)
-    return number(value, node.dtype)
+    return number(literal(node.params[0]), node.dtype)
 
 
 def _astype(node: Node, inputs: Sequence[Array], shape: tuple[int, ...], size: Callable[[Affine], int]) -> Array:

@@ -36,7 +36,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from xpaccel.graph.affine import Affine, AffineLike
-from xpaccel.graph.scalar import ScalarExpr
+from xpaccel.graph.scalar import ScalarExpr, literal
 from xpaccel.ops import OPS, result_dtype
 
 Shape = tuple[Affine, ...]
@@ -111,7 +111,7 @@ class Builder:
     def scalar(self, expr: ScalarExpr, dtype: str) -> Node:
         """Return a run-time Python number as a 0-d value of `dtype`; a literal becomes a constant."""
         if expr.op == "const":
-            return self.const(eval(expr.source(), {}), dtype)
+            return self.const(literal(expr.args[0]), dtype)
         return self.make("scalar", (), (expr,), dtype, ())
 
     def const(self, value: complex, dtype: str) -> Node:

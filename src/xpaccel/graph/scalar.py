@@ -7,6 +7,7 @@ function, so its value, its type and what it raises are exactly those of the eag
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,8 +37,15 @@ _INFIX = {
 _PREFIX = {"neg": "-", "pos": "+", "invert": "~"}
 _FUNCTION = {"abs": "abs", "min": "min", "max": "max", "float": "float", "int": "int", "bool": "bool"}
 
-#: The Python operators a scalar expression may hold.
-SCALAR_OPS = (*_INFIX, *_PREFIX, *_FUNCTION)
+
+def literal(text: str) -> complex:
+    """Return the Python number (or bool) whose `repr` is `text`: also inf, nan and complex ones, signs of zero kept."""
+    if "j" in text:
+        return complex(text)
+    if "inf" in text or "nan" in text:
+        return float(text)
+    number: complex = ast.literal_eval(text)
+    return number
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -48,8 +56,8 @@ class ScalarExpr:
     ----------
     op
         ``"arg"`` (`args` is the scalar's slot), ``"const"`` (`args` holds the value's `repr`, so
-        that 0.0 and -0.0, 1 and True stay apart), ``"size"`` (`args` holds an `Affine`), or one of
-        `SCALAR_OPS` with expressions as `args`.
+        that 0.0 and -0.0, 1 and True stay apart), ``"size"`` (`args` holds an `Affine`), or a Python
+        operator's name with expressions as `args`.
     args
         See `op`.
     """
@@ -137,8 +145,10 @@ def _leaf(expr: ScalarExpr) -> str:
         size = expr.args[0]
         return "(" + " + ".join([*(f"{c}*s[{k}]" for k, c in size.terms), str(size.const)]) + ")"
     text: str = expr.args[0]
+    if "j" in text:  # as an expression, 1-0j is 1+0j
+        return f"complex('{text}')"
     if "inf" in text or "nan" in text:
-        return f"{'complex' if 'j' in text else 'float'}('{text}')"
+        return f"float('{text}')"
     return f"({text})"
 
 

@@ -6,7 +6,6 @@ may not depend on it. Printers are tested against this, and this against the int
 
 from __future__ import annotations
 
-import ast
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -14,18 +13,22 @@ from typing import Any
 import numpy as np
 
 from xpaccel.graph.affine import Symbol
-from xpaccel.graph.scalar import compile_scalars
-from xpaccel.loops.program import BLOCK, IN_ORDER, LANES, Extent, Index, LoopProgram, Nest, Reduction
+from xpaccel.graph.scalar import compile_scalars, literal
+from xpaccel.loops.program import (
+    BLOCK,
+    COMBINE,
+    IN_ORDER,
+    LANES,
+    Extent,
+    Index,
+    LoopProgram,
+    Nest,
+    Reduction,
+    identity_of,
+)
 from xpaccel.ops import OPS
 
-_COMBINE = {
-    "sum": np.add,
-    "prod": np.multiply,
-    "max": np.maximum,
-    "min": np.minimum,
-    "any": np.logical_or,
-    "all": np.logical_and,
-}
+_COMBINE = {kind: getattr(np, OPS[name].numpy) for kind, name in COMBINE.items()}
 
 
 def interpret(
@@ -122,7 +125,7 @@ class _Run:
             elif value.op == "scalar":
                 values.append(self.numbers[value.data[0]])
             elif value.op == "const":
-                values.append(dtype.type(_literal(value.data[0])))
+                values.append(dtype.type(literal(value.data[0])))
             elif value.op == "index":
                 (position,) = value.data
                 start = position.start.value(self.sizes)
@@ -196,23 +199,3 @@ def _two_sum(total: Any, carry: Any, more: Any) -> tuple[Any, Any]:
     new = total + more
     back = new - total
     return new, carry + ((total - (new - back)) + (more - back))
-
-
-def identity_of(kind: str, dtype: np.dtype[Any]) -> Any:
-    """Return the value that changes nothing under a reduction of that kind."""
-    if kind in ("max", "min"):
-        if dtype.kind == "b":
-            return dtype.type(kind == "min")
-        if dtype.kind == "f":
-            return dtype.type(-np.inf if kind == "max" else np.inf)
-        info = np.iinfo(dtype)
-        return dtype.type(info.min if kind == "max" else info.max)
-    return dtype.type(kind in ("prod", "all"))
-
-
-def _literal(text: str) -> complex:
-    """Return the Python number that was written by `repr`."""
-    if text in ("inf", "-inf", "nan"):
-        return float(text)
-    number: complex = ast.literal_eval(text)
-    return number

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from xpaccel.graph.affine import Affine, Symbol
 from xpaccel.graph.scalar import ScalarExpr
 
@@ -23,6 +25,8 @@ COMBINE = {
     "any": "logical_or",
     "all": "logical_and",
 }
+
+
 #: How many partial results a reduction along the innermost axis keeps side by side.
 LANES = 64
 #: How many elements of an innermost axis are reduced before their total is added to the rest.
@@ -31,6 +35,18 @@ BLOCK = 16 * LANES
 IN_ORDER = 8
 #: How many elements of a one-dimensional array make one unit of parallel work in a reduction.
 TASK = 16 * BLOCK
+
+
+def identity_of(kind: str, dtype: np.dtype[Any]) -> Any:
+    """Return the value that changes nothing under a reduction of that kind."""
+    if kind in ("max", "min"):
+        if dtype.kind == "b":
+            return dtype.type(kind == "min")
+        if dtype.kind == "f":
+            return dtype.type(-np.inf if kind == "max" else np.inf)
+        info = np.iinfo(dtype)
+        return dtype.type(info.min if kind == "max" else info.max)
+    return dtype.type(kind in ("prod", "all"))
 
 
 @dataclass(frozen=True, slots=True)

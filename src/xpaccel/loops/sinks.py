@@ -206,7 +206,6 @@ class SinkFinder:
         self._todo: list[tuple[int, int, int, Sink]] = []
         self._count = itertools.count()
         self._nodes = graph.nodes()
-        self._inline: set[Node] = set()
         self.outputs: tuple[int, ...] = ()
 
     def find(self) -> None:

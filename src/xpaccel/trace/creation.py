@@ -110,11 +110,11 @@ def asarray(
     """Return `obj` as an array: itself where it is one, as NumPy does, unless a copy is asked for."""
     session = current()
     check_device(device)
-    if isinstance(obj, np.ndarray):
+    if session.is_array(obj):
         obj = Tracer(session, View.whole(session.constant(obj)))
     elif isinstance(obj, list | tuple):
         made = nested(session, obj)
-        obj = made if isinstance(made, Tracer) else fresh(session, session.constant(made).node)
+        obj = made if isinstance(made, Tracer) else fresh(session, session.constant(made, made_here=True).node)
     elif not isinstance(obj, Tracer):
         o = operand(session, obj)
         obj = fresh(session, o.cast(session, default_dtype(o.kind)))

@@ -91,10 +91,11 @@ def operand(session: Session, value: Any) -> Operand:
     if isinstance(value, int | float | complex):  # a subclass, an IntEnum for one: its number is meant
         plain = int(value) if isinstance(value, int) else float(value) if isinstance(value, float) else complex(value)
         return Operand(type(plain), None, ScalarExpr.const(plain), plain)
-    if isinstance(value, np.ndarray):
-        return _captured(session, value)
+    if session.is_array(value):
+        return _captured(session, value, False)
     if isinstance(value, list | tuple):
-        return operand(session, nested(session, value))
+        made = nested(session, value)
+        return operand(session, made) if isinstance(made, Tracer) else _captured(session, made, True)
     raise trace_error(
         f"a traced array met {'None' if value is None else f'an object of type {type(value).__name__}'}",
         "Arrays, NumPy scalars and Python numbers can be combined with a traced array.",
@@ -123,8 +124,8 @@ def _items(value: Any) -> Any:
             yield item
 
 
-def _captured(session: Session, array: np.ndarray[Any, Any]) -> Operand:
-    buffer = session.constant(array)
+def _captured(session: Session, array: Any, made_here: bool) -> Operand:
+    buffer = session.constant(array, made_here=made_here)
     return Operand(buffer.node.dtype, buffer.node)
 
 

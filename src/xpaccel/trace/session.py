@@ -7,10 +7,11 @@ ended: what it stands for no longer exists.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from xpaccel.errors import BackendError
 from xpaccel.graph.affine import Guards
 from xpaccel.graph.node import Builder, Node
 from xpaccel.graph.scalar import ScalarExpr
@@ -19,6 +20,33 @@ from xpaccel.trace.source import trace_error, user_line
 
 if TYPE_CHECKING:
     from xpaccel.trace.view import Buffer
+
+
+class Arrays(Protocol):
+    """What a trace knows of the memory that a kernel runs on: its class of arrays, and whether one has changed."""
+
+    array_type: type[Any]
+
+    def differs(self, array: Any, before: Any) -> bool:
+        """Whether the elements of an array are other bytes than those of its earlier copy."""
+
+
+def array_name(memory: Arrays) -> str:
+    """Return what users call the arrays of a memory: ``cupy.ndarray``."""
+    return f"{memory.array_type.__module__.partition('.')[0]}.{memory.array_type.__name__}"
+
+
+class HostArrays:
+    """NumPy's arrays."""
+
+    array_type: type[Any] = np.ndarray
+
+    def differs(self, array: np.ndarray[Any, Any], before: np.ndarray[Any, Any]) -> bool:
+        """Whether the elements of an array are other bytes than those of its earlier copy."""
+        return array.shape != before.shape or array.tobytes() != before.tobytes()
+
+
+HOST = HostArrays()
 
 
 class Session:
@@ -32,20 +60,23 @@ class Session:
         The hints of the call.
     arguments
         How many array arguments there are; captured arrays take the slots after them.
+    memory
+        What arrays from outside of the kernel must lie in.
     """
 
-    def __init__(self, name: str, guards: Guards, arguments: int) -> None:
+    def __init__(self, name: str, guards: Guards, arguments: int, memory: Arrays = HOST) -> None:
         self.name = name
         self.guards = guards
         self.builder = Builder()
         self.scalar_guards: dict[ScalarExpr, object] = {}
         self.arguments = arguments
-        self.constants: list[np.ndarray[Any, Any]] = []
+        self.memory = memory
+        self.constants: list[Any] = []
         self.constant_nodes: list[Node] = []
         #: The buffer of every captured array, by the identity of the array (`constants` keeps it alive).
         self.captured: dict[int, Buffer] = {}
         #: What each captured array held when it was first met.
-        self.snapshots: list[np.ndarray[Any, Any]] = []
+        self.snapshots: list[Any] = []
         #: NumPy scalars met in the trace may have been read from a captured array.
         self.met_generic = False
         #: Whether a function of ours is at work, so that what it calls need not look for the user's line.
@@ -62,8 +93,23 @@ class Session:
         if expr.op != "const":
             self.scalar_guards.setdefault(expr, value)
 
-    def constant(self, array: np.ndarray[Any, Any]) -> Buffer:
-        """Return the buffer of an array of plain NumPy's that meets traced arrays."""
+    def is_array(self, value: Any) -> bool:
+        """Whether a value is a concrete array, the target's own or NumPy's."""
+        return isinstance(value, (np.ndarray, self.memory.array_type))
+
+    def constant(self, array: Any, *, made_here: bool = False) -> Buffer:
+        """Return the buffer of an array from outside that meets traced arrays.
+
+        Raises
+        ------
+        BackendError
+            If it is a NumPy array and the kernel runs on another memory, unless it was `made_here`, of a list.
+        """
+        if not made_here and not isinstance(array, self.memory.array_type):
+            raise BackendError(
+                f"kernel {self.name!r} uses a NumPy array of shape {array.shape} from outside, and its backend works "
+                f"on {array_name(self.memory)} arrays. Nothing is copied silently: convert it once, before the kernel."
+            )
         from xpaccel.trace.view import Buffer
 
         buffer = self.captured.get(id(array))

@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from xpaccel.errors import TraceError
 from xpaccel.graph.affine import Affine, Guards, Symbol
 from xpaccel.graph.graph import Graph
@@ -30,7 +28,7 @@ from xpaccel.trace.leaves import (
 )
 from xpaccel.trace.scalar import Number as TracedNumber
 from xpaccel.trace.scalar import argument_number
-from xpaccel.trace.session import Session, activate, check_session, checked_dtype, is_tracing
+from xpaccel.trace.session import HOST, Arrays, Session, activate, check_session, checked_dtype, is_tracing
 from xpaccel.trace.sizes import ONE
 from xpaccel.trace.tracer import Tracer, fresh
 from xpaccel.trace.tree import TreeDef, flatten
@@ -62,7 +60,7 @@ class Traced:
     graph: Graph
     result: tuple[OutLeaf, ...]
     result_tree: TreeDef
-    constants: tuple[np.ndarray[Any, Any], ...]
+    constants: tuple[Any, ...]
     captured: Captured
 
 
@@ -71,6 +69,7 @@ def trace(
     leaves: Sequence[Leaf],
     rebuild: Callable[[list[Any]], tuple[tuple[Any, ...], dict[str, Any]]],
     name: str,
+    memory: Arrays = HOST,
 ) -> Traced:
     """Call `function` on traced arguments and return the program that it is.
 
@@ -84,6 +83,8 @@ def trace(
         Makes ``(args, kwargs)`` of one object for each of `leaves`.
     name
         The kernel's name, for messages.
+    memory
+        What arrays from outside of the kernel must lie in.
 
     Raises
     ------
@@ -94,7 +95,7 @@ def trace(
     captured = capture(function, objects)
     untouched = _fingerprint(captured, objects)
     guards = Guards(_hints(leaves))
-    session = Session(name, guards, sum(isinstance(leaf, ArrayLeaf) for leaf in leaves))
+    session = Session(name, guards, sum(isinstance(leaf, ArrayLeaf) for leaf in leaves), memory)
     arguments, buffers = _arguments(session, leaves)
     before = activate(session)
     try:
@@ -197,7 +198,7 @@ def _results(session: Session, leaves: Sequence[Any], outputs: list[Node]) -> li
             result.append(Number(leaf._expr))
         elif isinstance(leaf, Tracer):
             result.append(_array_result(session, leaf, outputs, made))
-        elif isinstance(leaf, np.ndarray):
+        elif session.is_array(leaf):
             outputs.append(session.constant(leaf).node)
             result.append(Value(len(outputs) - 1, False))
         else:
@@ -250,10 +251,9 @@ def _check_effects(name: str, before: Any, after: Any, untouched: bool) -> None:
 def _check_constants(session: Session) -> None:
     """Refuse captured arrays that plain NumPy changed after the kernel had used them."""
     for array, before in zip(session.constants, session.snapshots, strict=True):
-        same = array.shape == before.shape and array.tobytes() == before.tobytes()
-        if not same:
+        if session.memory.differs(array, before):
             raise TraceError(
-                f"kernel {session.name!r} changed a NumPy array after it had met traced arrays.\n    "
+                f"kernel {session.name!r} changed an array from outside after it had met traced arrays.\n    "
                 "Make such an array like a traced one (xp.zeros_like(u)), or finish it before it is used."
             )
     session.snapshots.clear()

@@ -14,7 +14,7 @@ import numpy as np
 from xpaccel.graph.node import Node
 from xpaccel.ops import dtype_kind
 from xpaccel.trace.scalar import Number, as_affine, size_number
-from xpaccel.trace.session import Session, check_session
+from xpaccel.trace.session import Session, check_session, current
 from xpaccel.trace.source import trace_error
 from xpaccel.trace.view import Buffer, View
 
@@ -360,9 +360,8 @@ def _install() -> None:
 
 def _defers(other: Any) -> bool:
     """Whether an operand is of a type that has its own way with arrays, or none."""
-    return not isinstance(other, Tracer | Number | np.ndarray | np.generic | int | float | complex | list | tuple) and (
-        other is not None
-    )
+    known = (Tracer, Number, np.ndarray, np.generic, int, float, complex, list, tuple)
+    return not isinstance(other, known) and other is not None and not current().is_array(other)
 
 
 def _install_methods() -> None:

@@ -1,0 +1,145 @@
+"""Running machine code on the cores of this machine.
+
+What depends on sizes and strides alone is worked out once. A call then writes addresses and scalars
+into two blocks of numbers (`xpaccel.codegen.layout`) and calls the machine code, on one thread or several.
+"""
+
+from __future__ import annotations
+
+import time
+from array import array
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from xpaccel import debug
+from xpaccel.backends import threads
+from xpaccel.backends.base import Geometry
+from xpaccel.backends.threads import Function
+from xpaccel.codegen.layout import NestCode
+from xpaccel.loops.cost import Cost, cost
+from xpaccel.loops.program import LoopProgram, Nest
+from xpaccel.ops import OPS, dtype_kind
+
+#: The least work, in nanoseconds as `_nanoseconds` estimates them, that is worth a thread's wake-up.
+GRAIN = 20_000
+
+
+class CpuEngine:
+    """The functions of a program's nests.
+
+    Parameters
+    ----------
+    loops, codes
+        The program and the source of its nests.
+    functions
+        The machine code of each.
+    """
+
+    def __init__(self, loops: LoopProgram, codes: Sequence[NestCode], functions: Sequence[Function]) -> None:
+        self.loops, self.codes, self.functions = loops, codes, functions
+
+    def bind(self, geometry: Geometry) -> CpuLaunches:
+        """Prepare for arrays of certain sizes and strides."""
+        return CpuLaunches(self, geometry)
+
+
+class CpuLaunches:
+    """The nests of a program, prepared for arrays of certain sizes and strides."""
+
+    def __init__(self, engine: CpuEngine, geometry: Geometry) -> None:
+        loops, sizes = engine.loops, geometry.sizes
+        self._loops, self._geometry = loops, geometry
+        ints: list[int] = []
+        self._patches: list[tuple[int, int, int]] = []  # place in ints, array, offset in bytes
+        self._int_scalars: list[tuple[int, int]] = []
+        self._float_scalars: list[tuple[int, int]] = []
+        self._launches: list[tuple[Function, int, int, int, int, int]] = []
+        #: What is shown of each launch; empty unless ``XP_DEBUG`` asks for it.
+        self._costs: list[tuple[Nest, Cost]] = []
+        floats = 0
+        for nest, code, function in zip(loops.nests, engine.codes, engine.functions, strict=True):
+            box = [(low.value(sizes), high.value(sizes)) for low, high in nest.box]
+            kept = [axis for axis in range(len(box)) if not nest.reduction or axis not in nest.reduction.axes]
+            if any(box[axis][0] >= box[axis][1] for axis in kept):
+                continue
+            first, first_float = len(ints), floats
+            floats = self._lay_out(code, box, ints, floats)
+            low, high = box[code.layout.parallel]
+            pieces = min(threads.count(), int(_nanoseconds(nest, box) / GRAIN), high - low)
+            self._launches.append((function, 8 * first, 8 * first_float, low, high, max(pieces, 1)))
+            if debug.level() >= 2:
+                self._costs.append((nest, cost(loops, nest, sizes)))
+        self._ints = array("q", ints)
+        self._floats = array("d", bytes(8 * floats))
+
+    def _lay_out(self, code: NestCode, box: Sequence[tuple[int, int]], ints: list[int], floats: int) -> int:
+        """Append a nest's ints; return the number of floats used so far."""
+        loops, layout, geometry = self._loops, code.layout, self._geometry
+        for stream in layout.streams:
+            itemsize = np.dtype(loops.arrays[stream.array].dtype).itemsize
+            starts = [start.value(geometry.sizes) for start in stream.starts]
+            offset = sum(s * stride for s, stride in zip(starts, geometry.strides[stream.array], strict=True))
+            self._patches.append((len(ints), stream.array, offset * itemsize))
+            ints.append(0)
+        ints.extend(geometry.strides[number][axis] for number, axis in layout.strides)
+        for axis in layout.bounds:
+            ints.extend(box[axis])
+        ints.extend(position.start.value(geometry.sizes) for position in layout.indices)
+        for number in layout.integers:
+            self._int_scalars.append((len(ints), number))
+            ints.append(0)
+        for number in layout.floats:
+            self._float_scalars.append((floats, number))
+            floats += 2 if dtype_kind(loops.scalars[number][1]) == "c" else 1
+        return floats
+
+    def run(self, arrays: Sequence[Any], addresses: Sequence[int], scalars: Sequence[Any]) -> None:
+        """Run all nests in order."""
+        ints, floats = array("q", self._ints), array("d", self._floats)
+        for place, number, offset in self._patches:
+            ints[place] = addresses[number] + offset
+        for place, number in self._int_scalars:
+            value = scalars[number]
+            ints[place] = value - (1 << 64) if value > (1 << 63) - 1 else value
+        for place, number in self._float_scalars:
+            value = scalars[number]
+            if value.__class__ is complex:
+                floats[place], floats[place + 1] = value.real, value.imag
+            else:
+                floats[place] = value
+        ints_at, floats_at = ints.buffer_info()[0], floats.buffer_info()[0]
+        if self._costs:
+            self._run_shown(ints_at, floats_at)
+            return
+        for function, first, first_float, low, high, pieces in self._launches:
+            if pieces == 1:
+                function(ints_at + first, floats_at + first_float, low, high)
+            else:
+                threads.run(function, ints_at + first, floats_at + first_float, low, high, pieces)
+
+    def _run_shown(self, ints_at: int, floats_at: int) -> None:
+        """Run the nests one by one, and show the time and the traffic of each."""
+        for (function, first, first_float, low, high, pieces), (nest, spent) in zip(
+            self._launches, self._costs, strict=True
+        ):
+            start = time.perf_counter()
+            threads.run(function, ints_at + first, floats_at + first_float, low, high, pieces)
+            seconds = time.perf_counter() - start
+            debug.say(
+                f"nest {', '.join(nest.lines) or '(no line)'}: {spent.points} points, {pieces} threads, "
+                f"{seconds * 1e6:.1f} us, {spent.bytes} bytes, {spent.bytes / seconds / 1e9:.2f} GB/s"
+            )
+
+
+def _nanoseconds(nest: Nest, box: Sequence[tuple[int, int]]) -> float:
+    """Estimate the time of a nest on one thread: memory traffic at 40 GB/s plus 32 flops a nanosecond."""
+    points = 1.0
+    for axis, (low, high) in enumerate(box):
+        if not (nest.reduction and nest.reduction.block and axis == 0):
+            points *= max(high - low, 0)
+    loads = {value.data[0]: np.dtype(value.dtype).itemsize for value in nest.values if value.op == "load"}
+    traffic = sum(loads.values()) + sum(np.dtype(nest.values[store.value].dtype).itemsize for store in nest.stores)
+    flops = sum(OPS[value.op].flops for value in nest.values if value.op in OPS)
+    return points * (traffic / 40 + flops / 32)

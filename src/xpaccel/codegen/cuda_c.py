@@ -1,0 +1,339 @@
+"""The CUDA C++ printer: one nest to the source of one kernel.
+
+The source is a translation unit of its own, for NVRTC or any host compiler: it includes nothing. A
+kernel takes one argument, a structure by value, so a launch packs one block of bytes. Distances are
+`Int`, 32 bits wide unless ``WIDE`` is defined; ``WARPS`` is how many warps reduce a row.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from math import copysign, isinf, isnan
+
+import numpy as np
+
+from xpaccel.codegen.device import (
+    LANES,
+    PLAIN,
+    DeviceCode,
+    distance,
+    fields,
+    form_of,
+    levels,
+    loop_order,
+    thread_axes,
+    written,
+)
+from xpaccel.codegen.layout import layout
+from xpaccel.graph.scalar import literal
+from xpaccel.loops.program import BLOCK, COMBINE, LoopProgram, Nest, Store, Value, identity_of
+from xpaccel.loops.program import LANES as WIDTH
+from xpaccel.ops import OPS, dtype_kind
+
+ENTRY = "nest"
+#: Threads of a block; a kernel may use 64K / THREADS / 2 registers at half of the greatest occupancy.
+THREADS = 256
+_UNSIGNED = {"int8": "uint32", "int16": "uint32", "int32": "uint32", "int64": "uint64"}
+_WRAPPING = ("add", "subtract", "multiply", "negative", "square")
+_THREAD = {
+    axis: (f"blockIdx.{axis} * blockDim.{axis} + threadIdx.{axis}", f"gridDim.{axis} * blockDim.{axis}")
+    for axis in "xyz"
+}
+
+
+def print_nest(program: LoopProgram, nest: Nest) -> DeviceCode:
+    """Return the CUDA C++ source of a nest of `program`."""
+    return _Printer(program, nest).code()
+
+
+@cache
+def _part(name: str) -> str:
+    return files("xpaccel.codegen.cuda").joinpath(name).read_text(encoding="utf-8")
+
+
+class _Printer:
+    def __init__(self, program: LoopProgram, nest: Nest) -> None:
+        self.program, self.nest, self.layout = program, nest, layout(program, nest)
+        self.lines: list[str] = []
+        self.form, self.threads = form_of(nest), thread_axes(nest)
+        self.order = loop_order(nest)
+        self.levels = levels(nest, {axis: depth + 1 for depth, axis in enumerate(self.order)})
+        self.written = written(program, nest)
+        self.pointers = [f"a.p{number}" for number in range(len(self.layout.streams))]
+
+    def code(self) -> DeviceCode:
+        arguments = fields(self.program, self.nest, self.layout)
+        kinds = {value.dtype for value in self.nest.values} | {
+            self.program.arrays[s.array].dtype for s in self.nest.stores
+        }
+        parts = [_part("prelude.cuh")]
+        if any(kind.startswith("complex") for kind in kinds):
+            parts.append(_part("complex.cuh"))
+        if self.form == LANES:
+            parts.append(_part("reduce.cuh"))
+            parts.append(self.combiners())
+        self.body()
+        structure = "".join(f"    {self.declared(name, kind)};\n" for name, kind in arguments)
+        source = "namespace xp {\n" + "\n".join(parts) + f"\nstruct Args {{\n{structure}}};\n\n"
+        source += (
+            f'extern "C" __global__ void __launch_bounds__({THREADS}) {ENTRY}(const __grid_constant__ Args a) {{\n'
+        )
+        source += "\n".join(self.lines) + "\n}\n\n}  // namespace xp\n"
+        return DeviceCode(source, self.layout, self.form, self.threads, arguments)
+
+    def declared(self, name: str, kind: str, array: int = -1) -> str:
+        """Declare an argument, or a pointer into an array."""
+        if kind != "pointer":
+            return f"{kind} {name}"
+        if array < 0:
+            array = self.layout.streams[int(name[1:])].array
+        constant = "" if self.program.owners[array] in self.written else "const "
+        return f"{constant}{self.program.arrays[array].dtype}* {name}"
+
+    def put(self, depth: int, line: str) -> None:
+        self.lines.append("    " * depth + line)
+
+    # -- loops ------------------------------------------------------------------------------------
+
+    def body(self) -> None:
+        self.values(0, 1)
+        if self.form == LANES:
+            self.reduce_lanes()
+            return
+        reduced = self.nest.reduction.axes if self.nest.reduction else ()
+        kept = [axis for axis in self.order if axis not in reduced]
+        depth = self.open_threads(kept, 1)
+        if self.form == PLAIN:
+            for store in self.nest.stores:
+                self.put(depth, self.store(store, f"v{store.value}"))
+        else:
+            self.reduce_strip(depth)
+        self.close(depth)
+
+    def close(self, depth: int, down_to: int = 1) -> None:
+        """Close the loops from `depth` out."""
+        for level in range(depth - 1, down_to - 1, -1):
+            self.put(level, "}")
+
+    def open_threads(self, axes: list[int], depth: int) -> int:
+        """Open the loops over kept axes, the last three over threads; return the depth inside."""
+        for axis in axes:
+            if axis in self.threads:
+                first, step = _THREAD["xyz"[self.threads.index(axis)]]
+                self.loop(axis, f"a.lo{axis} + (Int)({first})", f"a.hi{axis}", f"i{axis} += (Int)({step})", depth)
+            else:
+                self.loop(axis, f"a.lo{axis}", f"a.hi{axis}", f"++i{axis}", depth)
+            depth += 1
+        return depth
+
+    def loop(self, axis: int, first: str, end: str, step: str, depth: int) -> None:
+        self.put(depth, f"for (Int i{axis} = {first}; i{axis} < {end}; {step}) {{")
+        self.enter(axis, depth + 1)
+
+    def enter(self, axis: int, depth: int) -> None:
+        """Move the pointers along `axis` and print what varies with it."""
+        names: dict[str, str] = {}
+        for number, stream in enumerate(self.layout.streams):
+            text = distance(stream, axis, "a.")
+            if not text:
+                continue
+            if text not in names and " " in text:  # one product serves all rows of one array
+                names[text] = f"d{axis}_{len(names)}"
+                self.put(depth, f"const Int {names[text]} = {text};")
+            pointer = f"p{number}_{axis}"
+            kind = self.declared(pointer, "pointer", stream.array)
+            self.put(depth, f"{kind} = {self.pointers[number]} + {names.get(text, text)};")
+            self.pointers[number] = pointer
+        self.values(self.order.index(axis) + 1, depth)
+
+    def reduce_strip(self, depth: int) -> None:
+        """Reduce in order, a thread for each result."""
+        reduction, store = self.nest.reduction, self.nest.stores[0]
+        assert reduction is not None
+        dtype = self.nest.values[store.value].dtype
+        target = self.store(store, "total")
+        self.put(depth, f"{dtype} total = {self.neutral(store)};")
+        inner = depth
+        for axis in reduction.axes:
+            self.loop(axis, f"a.lo{axis}", f"a.hi{axis}", f"++i{axis}", inner)
+            inner += 1
+        self.put(inner, f"total = {self.applied(COMBINE[reduction.kind], dtype, ['total', f'v{store.value}'])};")
+        self.close(inner, depth)
+        self.put(depth, target)
+
+    def combiners(self) -> str:
+        """Return what combines two partial results."""
+        assert self.nest.reduction is not None
+        dtype = self.nest.values[self.nest.stores[0].value].dtype
+        text = self.applied(COMBINE[self.nest.reduction.kind], dtype, ["x", "y"])
+        return (
+            f"struct R0 {{\n    COMBINER {dtype} combine({dtype} x, {dtype} y) {{ return {text}; }}\n}};\n".replace(
+                "COMBINER", "static __device__ __forceinline__"
+            )
+        )
+
+    def reduce_lanes(self) -> None:
+        """Reduce the innermost axis: a warp takes a block, `WARPS` warps take turns in a row."""
+        reduction, store = self.nest.reduction, self.nest.stores[0]
+        assert reduction is not None
+        dtype, last = self.nest.values[store.value].dtype, self.order[-1]
+        neutral = self.neutral(store)
+        exactly = reduction.kind == "sum" and dtype_kind(dtype) in "fc"
+        self.put(1, "const int warp = threadIdx.y % WARPS;")
+        self.put(1, "#if WARPS > 1")
+        self.put(1, f"__shared__ {dtype} parts[WARPS];")
+        self.put(1, "#endif")
+        kept = [axis for axis in self.order if axis not in reduction.axes]
+        depth = 1
+        for axis in kept:
+            if axis == self.threads[0]:
+                rows = "(blockDim.y / WARPS)"
+                first = f"a.lo{axis} + (Int)(blockIdx.x * {rows} + threadIdx.y / WARPS)"
+                self.loop(axis, first, f"a.hi{axis}", f"i{axis} += (Int)(gridDim.x * {rows})", depth)
+            elif axis in self.threads:
+                name = "xyz"[self.threads.index(axis)]
+                self.loop(
+                    axis, f"a.lo{axis} + (Int)blockIdx.{name}", f"a.hi{axis}", f"i{axis} += (Int)gridDim.{name}", depth
+                )
+            else:
+                self.loop(axis, f"a.lo{axis}", f"a.hi{axis}", f"++i{axis}", depth)
+            depth += 1
+        target = self.store(store, "total")
+        self.put(depth, f"{dtype} total = {neutral};")
+        if exactly:
+            self.put(depth, f"{dtype} carry = {neutral};")
+        inner = depth
+        for axis in reduction.axes[:-1]:
+            self.loop(axis, f"a.lo{axis}", f"a.hi{axis}", f"++i{axis}", inner)
+            inner += 1
+        low, high = f"a.lo{last}", f"a.hi{last}"
+        if reduction.block:
+            low, high = f"i0 * {reduction.block}", "end"
+            self.put(inner, f"const Int end = minimum(a.hi{last}, (Int)({low} + {reduction.block}));")
+        self.put(inner, f"for (Int first = {low}; first < {high}; first += WARPS * {BLOCK}) {{")
+        self.put(
+            inner + 1, f"const Int start = first + warp * {BLOCK}, stop = minimum({high}, (Int)(start + {BLOCK}));"
+        )
+        self.put(inner + 1, f"{dtype} part = {neutral};")
+        self.put(inner + 1, "if (start < stop) {")
+        self.put(inner + 2, f"{dtype} lanes[2] = {{{neutral}, {neutral}}};")
+        self.put(inner + 2, f"for (Int row = start; row < stop; row += {WIDTH}) {{")
+        self.put(inner + 2, "#pragma unroll")
+        self.put(inner + 3, "for (int half = 0; half < 2; ++half) {")
+        self.put(inner + 4, f"const Int i{last} = row + (Int)(threadIdx.x + 32 * half);")
+        self.put(inner + 4, f"if (i{last} < stop) {{")
+        self.enter(last, inner + 5)
+        self.put(inner + 5, f"lanes[half] = R0::combine(lanes[half], v{store.value});")
+        for level in (4, 3, 2):
+            self.put(inner + level, "}")
+        self.put(inner + 2, f"part = combine_lanes<R0>(lanes, (int)minimum((Int)(stop - start), (Int){WIDTH}));")
+        self.put(inner + 1, "}")
+        add = "add_exactly(total, carry, {})" if exactly else "total = R0::combine(total, {})"
+        self.put(0, "#if WARPS == 1")
+        self.put(inner + 1, add.format("part") + ";")
+        self.put(0, "#else")
+        self.put(inner + 1, "if (threadIdx.x == 0) parts[warp] = part;")
+        self.put(inner + 1, "__syncthreads();")
+        self.put(
+            inner + 1, f"for (int k = 0; k < WARPS && first + k * {BLOCK} < {high}; ++k) {add.format('parts[k]')};"
+        )
+        self.put(inner + 1, "__syncthreads();")
+        self.put(0, "#endif")
+        self.put(inner, "}")
+        self.close(inner, depth)
+        if exactly:
+            self.put(depth, "if (isfinite(total)) total = total + carry;")
+        self.put(depth, f"if (threadIdx.x == 0 && warp == 0) {target}")
+        self.close(depth)
+
+    # -- expressions ------------------------------------------------------------------------------
+
+    def values(self, level: int, depth: int) -> None:
+        """Print the values that stand inside `level` loops."""
+        for number, value in enumerate(self.nest.values):
+            if self.levels[number] == level:
+                self.put(depth, f"const {value.dtype} v{number} = {self.expression(value)};")
+
+    def expression(self, value: Value) -> str:
+        if value.op == "load":
+            stream, offset = self.layout.places[value.data]
+            shared = self.program.owners[value.data[0]] in self.written
+            return f"{'load_rw' if shared else 'load'}({self.pointers[stream]}, {offset})"
+        if value.op == "const":
+            return spelled(literal(value.data[0]), value.dtype)
+        if value.op == "scalar":
+            number = value.data[0]
+            if dtype_kind(value.dtype) == "c":
+                return f"{{a.x{number}_re, a.x{number}_im}}"
+            return f"a.x{number}"
+        if value.op == "index":
+            position = value.data[0]
+            start = f"(int64)a.k{self.layout.indices.index(position)}"
+            return f"{start} + {position.step} * (int64)i{position.axis}" if position.step else start
+        args = [f"v{arg}" for arg in value.args]
+        if value.op == "astype":
+            return cast(args[0], self.nest.values[value.args[0]].dtype, value.dtype)
+        return self.applied(value.op, value.dtype, args)
+
+    def applied(self, op: str, dtype: str, args: list[str]) -> str:
+        """Spell an operation. C++ widens small integers, and overflow of signed ones is not defined there."""
+        if op in _WRAPPING and dtype in _UNSIGNED:
+            args = [f"({_UNSIGNED[dtype]}){arg}" for arg in args]
+        text = OPS[op].cuda.format(*args)
+        return f"({dtype}){text}" if dtype_kind(dtype) in "iu" and text.startswith("(") else text
+
+    def neutral(self, store: Store) -> str:
+        assert self.nest.reduction is not None
+        dtype = self.nest.values[store.value].dtype
+        return spelled(identity_of(self.nest.reduction.kind, np.dtype(dtype)), dtype)
+
+    def store(self, store: Store, value: str) -> str:
+        stream, offset = self.layout.places[store.array, store.index]
+        return f"store({self.pointers[stream]}, {offset}, {value});"
+
+
+def cast(text: str, source: str, target: str) -> str:
+    """Spell NumPy's unsafe ``astype`` of an expression."""
+    have, want = dtype_kind(source), dtype_kind(target)
+    if source == target:
+        return text
+    if have == "c":
+        if want == "c":
+            part = "float32" if target == "complex64" else "float64"
+            return f"{{({part}){text}.re, ({part}){text}.im}}"
+        if want == "b":
+            return f"({text}.re != 0 || {text}.im != 0)"
+        return cast(f"{text}.re", "float32" if source == "complex64" else "float64", target)
+    if want == "c":
+        part = "float32" if target == "complex64" else "float64"
+        return f"{{({part}){text}, 0}}"
+    if want == "b":
+        return f"({text} != 0)"
+    if have == "f" and want in "iu":
+        if target == "uint64":
+            return f"to_uint64({text})"
+        return f"({target})to_{'int64' if target in ('int64', 'uint32') else 'int32'}({text})"
+    return f"({target}){text}"
+
+
+def spelled(number: complex, dtype: str) -> str:
+    """Spell a number with its dtype, so that no literal widens a kernel."""
+    kind = dtype_kind(dtype)
+    if kind == "b":
+        return "true" if number else "false"
+    if kind in "iu":
+        whole = int(number.real)
+        if whole == -(2**63):
+            return "(-9223372036854775807LL - 1)"
+        return f"({dtype}){whole}{'ULL' if whole >= 2**63 else 'LL'}"
+    if kind == "c":
+        part = "float32" if dtype == "complex64" else "float64"
+        return f"join({spelled(number.real, part)}, {spelled(number.imag, part)})"
+    real = float(np.dtype(dtype).type(number.real))
+    suffix = "32" if dtype == "float32" else "64"
+    if isnan(real):
+        return f"nan{suffix}()"
+    if isinf(real):
+        return f"{'-' if copysign(1, real) < 0 else ''}inf{suffix}()"
+    return f"{real!r}{'f' if dtype == 'float32' else ''}"
