@@ -11,6 +11,7 @@ from xpaccel.errors import BackendError
 _TABLE = {
     "numpy": "xpaccel.backends.eager:NumPy",
     "numba": "xpaccel.backends.cpu:Numba",
+    "cupy": "xpaccel.backends.cupy:CuPy",
 }
 
 

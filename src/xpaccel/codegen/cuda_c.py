@@ -60,7 +60,7 @@ class _Printer:
         self.order = loop_order(nest)
         self.levels = levels(nest, {axis: depth + 1 for depth, axis in enumerate(self.order)})
         self.written = written(program, nest)
-        self.pointers = [f"a.p{number}" for number in range(len(self.layout.streams))]
+        self.offsets = [""] * len(self.layout.streams)
 
     def code(self) -> DeviceCode:
         arguments = fields(self.program, self.nest, self.layout)
@@ -79,15 +79,14 @@ class _Printer:
         source += (
             f'extern "C" __global__ void __launch_bounds__({THREADS}) {ENTRY}(const __grid_constant__ Args a) {{\n'
         )
-        source += "\n".join(self.lines) + "\n}\n\n}  // namespace xp\n"
+        source += "\n".join(self.lines) + f"\n}}\n\n}}  // namespace xp\nusing xp::{ENTRY};\n"
         return DeviceCode(source, self.layout, self.form, self.threads, arguments)
 
-    def declared(self, name: str, kind: str, array: int = -1) -> str:
-        """Declare an argument, or a pointer into an array."""
+    def declared(self, name: str, kind: str) -> str:
+        """Declare an argument."""
         if kind != "pointer":
             return f"{kind} {name}"
-        if array < 0:
-            array = self.layout.streams[int(name[1:])].array
+        array = self.layout.streams[int(name[1:])].array
         constant = "" if self.program.owners[array] in self.written else "const "
         return f"{constant}{self.program.arrays[array].dtype}* {name}"
 
@@ -132,20 +131,21 @@ class _Printer:
         self.enter(axis, depth + 1)
 
     def enter(self, axis: int, depth: int) -> None:
-        """Move the pointers along `axis` and print what varies with it."""
-        names: dict[str, str] = {}
+        """Move all streams along `axis` and print what varies with it. Streams that move alike share a distance."""
+        names: dict[tuple[str, str], str] = {}
         for number, stream in enumerate(self.layout.streams):
             text = distance(stream, axis, "a.")
-            if not text:
-                continue
-            if text not in names and " " in text:  # one product serves all rows of one array
-                names[text] = f"d{axis}_{len(names)}"
-                self.put(depth, f"const Int {names[text]} = {text};")
-            pointer = f"p{number}_{axis}"
-            kind = self.declared(pointer, "pointer", stream.array)
-            self.put(depth, f"{kind} = {self.pointers[number]} + {names.get(text, text)};")
-            self.pointers[number] = pointer
+            if text:
+                key = (self.offsets[number], text)
+                if key not in names:
+                    names[key] = f"x{axis}_{len(names)}"
+                    self.put(depth, f"const Int {names[key]} = {' + '.join(filter(None, key))};")
+                self.offsets[number] = names[key]
         self.values(self.order.index(axis) + 1, depth)
+
+    def pointer(self, stream: int) -> str:
+        """Return where a stream is now."""
+        return f"a.p{stream} + {self.offsets[stream]}" if self.offsets[stream] else f"a.p{stream}"
 
     def reduce_strip(self, depth: int) -> None:
         """Reduce in order, a thread for each result."""
@@ -167,10 +167,8 @@ class _Printer:
         assert self.nest.reduction is not None
         dtype = self.nest.values[self.nest.stores[0].value].dtype
         text = self.applied(COMBINE[self.nest.reduction.kind], dtype, ["x", "y"])
-        return (
-            f"struct R0 {{\n    COMBINER {dtype} combine({dtype} x, {dtype} y) {{ return {text}; }}\n}};\n".replace(
-                "COMBINER", "static __device__ __forceinline__"
-            )
+        return f"struct R0 {{\n    COMBINER {dtype} combine({dtype} x, {dtype} y) {{ return {text}; }}\n}};\n".replace(
+            "COMBINER", "static __device__ __forceinline__"
         )
 
     def reduce_lanes(self) -> None:
@@ -259,7 +257,7 @@ class _Printer:
         if value.op == "load":
             stream, offset = self.layout.places[value.data]
             shared = self.program.owners[value.data[0]] in self.written
-            return f"{'load_rw' if shared else 'load'}({self.pointers[stream]}, {offset})"
+            return f"{'load_rw' if shared else 'load'}({self.pointer(stream)}, {offset})"
         if value.op == "const":
             return spelled(literal(value.data[0]), value.dtype)
         if value.op == "scalar":
@@ -290,7 +288,7 @@ class _Printer:
 
     def store(self, store: Store, value: str) -> str:
         stream, offset = self.layout.places[store.array, store.index]
-        return f"store({self.pointers[stream]}, {offset}, {value});"
+        return f"store({self.pointer(stream)}, {offset}, {value});"
 
 
 def cast(text: str, source: str, target: str) -> str:

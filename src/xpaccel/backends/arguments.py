@@ -1,0 +1,85 @@
+"""The one argument of a CUDA kernel: a structure, packed once for a geometry and patched at each call."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from xpaccel.backends.base import Geometry
+from xpaccel.codegen.device import DeviceCode
+from xpaccel.loops.program import LoopProgram
+
+_CODES = {
+    "bool": "?",
+    "int8": "b",
+    "int16": "h",
+    "int32": "i",
+    "int64": "q",
+    "uint8": "B",
+    "uint16": "H",
+    "uint32": "I",
+    "uint64": "Q",
+    "float32": "f",
+    "float64": "d",
+}
+
+
+class Arguments:
+    """The bytes of a kernel's argument.
+
+    Parameters
+    ----------
+    loops, code
+        The program and the kernel.
+    geometry, box
+        The sizes of the call, and ``(low, high)`` of each axis of the nest.
+    wide
+        Whether `Int` has 64 bits.
+    """
+
+    def __init__(
+        self, loops: LoopProgram, code: DeviceCode, geometry: Geometry, box: Sequence[tuple[int, int]], wide: bool
+    ) -> None:
+        layout = code.layout
+        kinds = {"pointer": "u8", "Int": "i8" if wide else "i4"}
+        names = [name for name, _ in code.fields]
+        dtype = np.dtype({"names": names, "formats": [kinds.get(kind, kind) for _, kind in code.fields]}, align=True)
+        template = np.zeros((), dtype)
+        for number, (array, axis) in enumerate(layout.strides):
+            template[f"s{number}"] = geometry.strides[array][axis]
+        for axis, (low, high) in enumerate(box):
+            template[f"lo{axis}"], template[f"hi{axis}"] = low, high
+        for number, position in enumerate(layout.indices):
+            template[f"k{number}"] = position.start.value(geometry.sizes)
+        self._template = template.tobytes()
+        self._void = np.dtype((np.void, dtype.itemsize))
+        self._pointers = struct.Struct(f"={len(layout.streams)}Q")
+        self._streams: list[tuple[int, int]] = []
+        for stream in layout.streams:
+            starts = [start.value(geometry.sizes) for start in stream.starts]
+            offset = sum(s * stride for s, stride in zip(starts, geometry.strides[stream.array], strict=True))
+            self._streams.append((stream.array, offset * np.dtype(loops.arrays[stream.array].dtype).itemsize))
+        self._scalars = [self._patch(loops, number, dtype) for number in (*layout.integers, *layout.floats)]
+
+    @staticmethod
+    def _patch(loops: LoopProgram, number: int, dtype: np.dtype[np.void]) -> tuple[int, int, str, bool]:
+        fields: Mapping[str, Any] = dtype.fields or {}
+        kind = loops.scalars[number][1]
+        if kind.startswith("complex"):
+            return number, fields[f"x{number}_re"][1], "=2f" if kind == "complex64" else "=2d", True
+        return number, fields[f"x{number}"][1], "=" + _CODES[kind], False
+
+    def pack(self, addresses: Sequence[int], scalars: Sequence[complex]) -> np.ndarray[tuple[int], np.dtype[np.void]]:
+        """Return the argument, an array of one element, for these addresses (by array) and scalars."""
+        block = bytearray(self._template)
+        self._pointers.pack_into(block, 0, *[addresses[array] + offset for array, offset in self._streams])
+        for number, place, code, is_complex in self._scalars:
+            value = scalars[number]
+            if is_complex:
+                struct.pack_into(code, block, place, value.real, value.imag)
+            else:
+                struct.pack_into(code, block, place, value)
+        return np.frombuffer(block, self._void)

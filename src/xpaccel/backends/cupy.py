@@ -1,0 +1,67 @@
+"""The ``cupy`` target: fused CUDA C++ kernels over CuPy's arrays.
+
+Everything runs on CuPy's current stream and in CuPy's memory pool. Nothing is copied to the host, and
+nothing waits for the device, unless ``XP_DEBUG`` asks for times.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from xpaccel.codegen import cuda_c
+from xpaccel.codegen.device import DeviceCode
+from xpaccel.codegen.layout import NestCode
+from xpaccel.loops.program import LoopProgram, Nest
+
+INSTALL = 'pip install "xpaccel[cuda12]" or "xpaccel[cuda13]", by the CUDA version that nvidia-smi shows'
+
+
+class CuPy:
+    """CUDA C++ kernels, compiled by NVRTC through CuPy, which keeps them on disk."""
+
+    name = "cupy"
+    eager = False
+
+    @cached_property
+    def memory(self) -> Any:
+        """The memory of the current device."""
+        from xpaccel.backends.device import DeviceMemory
+
+        return DeviceMemory()
+
+    def why_unavailable(self) -> str | None:
+        """Return None if CuPy is installed and sees a device."""
+        return why_no_device()
+
+    def namespace(self) -> Any:
+        """Return the array API namespace of CuPy's arrays."""
+        import array_api_compat.cupy
+
+        return array_api_compat.cupy
+
+    def print_nest(self, program: LoopProgram, nest: Nest) -> DeviceCode:
+        """Return the CUDA C++ source of a nest."""
+        return cuda_c.print_nest(program, nest)
+
+    def load(self, program: LoopProgram, codes: Sequence[NestCode]) -> Any:
+        """Return what launches a program's kernels."""
+        from xpaccel.backends.cuda_launch import CudaEngine
+
+        return CudaEngine(program, [code for code in codes if isinstance(code, DeviceCode)])
+
+
+def why_no_device() -> str | None:
+    """Return None if CuPy can be imported and sees a device, else why not and what to do."""
+    if importlib.util.find_spec("cupy") is None:
+        return f"CuPy is not installed ({INSTALL})"
+    try:
+        import cupy
+
+        count = cupy.cuda.runtime.getDeviceCount()
+    except Exception as error:  # whatever a broken installation or driver raises is the reason
+        first = str(error).strip().partition("\n")[0]
+        return f"CuPy cannot be used: {type(error).__name__}: {first} (`xpaccel doctor` says more)"
+    return None if count else "CuPy sees no GPU (`xpaccel doctor` says more)"

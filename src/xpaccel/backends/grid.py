@@ -1,0 +1,102 @@
+"""From the extents of a nest to a launch: blocks of threads, the width of indices, warps for a row.
+
+Every loop over threads is a grid-stride loop (`xpaccel.codegen.device`), so what is chosen here decides
+speed and nothing else; but for the width of indices, which must hold every distance of the launch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+from xpaccel.backends.base import Geometry
+from xpaccel.codegen.device import LANES, DeviceCode
+from xpaccel.loops.program import BLOCK, Nest
+
+#: Lanes of a warp.
+WARP = 32
+#: The most blocks along y and z.
+MOST = 65535
+#: Distances and positions below this fit 32 bits, also when a grid-stride loop has stepped past its end.
+NARROW = 2**30
+#: A row of more elements than this is reduced by a whole block of threads, else by a warp.
+LONG_ROW = 2 * BLOCK
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The geometry of a launch.
+
+    Attributes
+    ----------
+    grid, block
+        Blocks, and threads of a block, along x, y and z.
+    wide
+        Whether indices need 64 bits.
+    warps
+        How many warps reduce a row; 1 where nothing is reduced by warps.
+    """
+
+    grid: tuple[int, int, int]
+    block: tuple[int, int, int]
+    wide: bool
+    warps: int = 1
+
+
+def shape_of(
+    code: DeviceCode, nest: Nest, geometry: Geometry, box: Sequence[tuple[int, int]], threads: int
+) -> Shape | None:
+    """Choose the geometry of a nest's launch; None if it has no points.
+
+    Parameters
+    ----------
+    code, nest
+        What is launched.
+    geometry, box
+        The sizes of the call, and ``(low, high)`` of each axis of the nest.
+    threads
+        Threads of a block, a power of two of at least 32.
+    """
+    reduced = nest.reduction.axes if nest.reduction else ()
+    if any(low >= high for axis, (low, high) in enumerate(box) if axis not in reduced):
+        return None
+    wide = needs_wide(code, geometry, box)
+    sizes = [box[axis][1] - box[axis][0] for axis in code.threads]
+    if code.form == LANES:
+        assert nest.reduction is not None
+        low, high = box[-1]
+        row = nest.reduction.block or (high - low) * prod(box[axis][1] - box[axis][0] for axis in reduced[:-1])
+        most = threads // WARP
+        warps = most if row > LONG_ROW else 1
+        grid = [-(-sizes[0] // (most // warps)), *(min(size, MOST) for size in sizes[1:])]
+        return Shape(_three(grid), (WARP, most, 1), wide, warps)
+    block: list[int] = []
+    left = threads
+    for depth, size in enumerate(sizes):
+        most = left if depth or len(sizes) == 1 else min(left, 2 * WARP)
+        block.append(min(1 << (size - 1).bit_length(), most))
+        left //= block[-1]
+    grid = [-(-size // width) for size, width in zip(sizes, block, strict=True)]
+    return Shape(_three([grid[0], *(min(count, MOST) for count in grid[1:])]), _three(block), wide)
+
+
+def needs_wide(code: DeviceCode, geometry: Geometry, box: Sequence[tuple[int, int]]) -> bool:
+    """Whether some position, or some distance in elements from a stream's start, needs 64 bits."""
+    if any(max(abs(low), abs(high)) >= NARROW for low, high in box):
+        return True
+    layout = code.layout
+    for stream in layout.streams:
+        reach = 0
+        for (low, high), terms in zip(box, stream.terms, strict=True):
+            for stride, step in terms:
+                length = 1 if stride < 0 else geometry.strides[layout.strides[stride][0]][layout.strides[stride][1]]
+                reach += max(abs(low), abs(high)) * abs(step * length)
+        if reach >= NARROW:
+            return True
+    return False
+
+
+def _three(sizes: Sequence[int]) -> tuple[int, int, int]:
+    x, y, z = [*sizes, 1, 1][:3]
+    return x, y, z
