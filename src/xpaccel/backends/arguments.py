@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from xpaccel.backends.base import Geometry
+from xpaccel.backends.grid import Shape
 from xpaccel.codegen.device import DeviceCode
 from xpaccel.loops.program import LoopProgram
 
@@ -36,15 +37,15 @@ class Arguments:
         The program and the kernel.
     geometry, box
         The sizes of the call, and ``(low, high)`` of each axis of the nest.
-    wide
-        Whether `Int` has 64 bits.
+    shape
+        The geometry of the launch: whether `Int` has 64 bits, and the planes that a thread takes.
     """
 
     def __init__(
-        self, loops: LoopProgram, code: DeviceCode, geometry: Geometry, box: Sequence[tuple[int, int]], wide: bool
+        self, loops: LoopProgram, code: DeviceCode, geometry: Geometry, box: Sequence[tuple[int, int]], shape: Shape
     ) -> None:
         layout = code.layout
-        kinds = {"pointer": "u8", "Int": "i8" if wide else "i4"}
+        kinds = {"pointer": "u8", "Int": "i8" if shape.wide else "i4"}
         names = [name for name, _ in code.fields]
         dtype = np.dtype({"names": names, "formats": [kinds.get(kind, kind) for _, kind in code.fields]}, align=True)
         template = np.zeros((), dtype)
@@ -52,6 +53,8 @@ class Arguments:
             template[f"s{number}"] = geometry.strides[array][axis]
         for axis, (low, high) in enumerate(box):
             template[f"lo{axis}"], template[f"hi{axis}"] = low, high
+        if code.marches:
+            template["chunk"] = shape.chunk
         for number, position in enumerate(layout.indices):
             template[f"k{number}"] = position.start.value(geometry.sizes)
         self._template = template.tobytes()

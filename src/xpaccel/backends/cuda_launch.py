@@ -71,7 +71,7 @@ class CudaEngine:
             box = [(low.value(geometry.sizes), high.value(geometry.sizes)) for low, high in nest.box]
             shape = shape_of(code, nest, geometry, box, THREADS)
             if shape is not None:
-                arguments = Arguments(self.loops, code, geometry, box, shape.wide)
+                arguments = Arguments(self.loops, code, geometry, box, shape)
                 spent = cost(self.loops, nest, geometry.sizes) if debug.level() >= 2 else None
                 launches.append(Launch(function(code.source, shape), shape, arguments, nest, spent))
         return CudaLaunches(launches)

@@ -22,6 +22,8 @@ MOST = 65535
 NARROW = 2**30
 #: A row of more elements than this is reduced by a whole block of threads, else by a warp.
 LONG_ROW = 2 * BLOCK
+#: A thread that marches takes at least and at most so many planes; so many blocks fill a device several times.
+LEAST_PLANES, MOST_PLANES, ENOUGH_BLOCKS = 8, 64, 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +38,15 @@ class Shape:
         Whether indices need 64 bits.
     warps
         How many warps reduce a row; 1 where nothing is reduced by warps.
+    chunk
+        How many planes a thread takes along z, where it marches.
     """
 
     grid: tuple[int, int, int]
     block: tuple[int, int, int]
     wide: bool
     warps: int = 1
+    chunk: int = 1
 
 
 def shape_of(
@@ -71,6 +76,8 @@ def shape_of(
         warps = most if row > LONG_ROW else 1
         grid = [-(-sizes[0] // (most // warps)), *(min(size, MOST) for size in sizes[1:])]
         return Shape(_three(grid), (WARP, most, 1), wide, warps)
+    if code.marches:
+        return _marching(sizes, threads, wide)
     block: list[int] = []
     left = threads
     for depth, size in enumerate(sizes):
@@ -79,6 +86,15 @@ def shape_of(
         left //= block[-1]
     grid = [-(-size // width) for size, width in zip(sizes, block, strict=True)]
     return Shape(_three([grid[0], *(min(count, MOST) for count in grid[1:])]), _three(block), wide)
+
+
+def _marching(sizes: Sequence[int], threads: int, wide: bool) -> Shape:
+    """Choose the planes that a thread takes: many, as each chunk fills its queues anew, but leave enough blocks."""
+    x = min(1 << (sizes[0] - 1).bit_length(), 2 * WARP, threads)
+    y = min(1 << (sizes[1] - 1).bit_length(), threads // x)
+    columns = -(-sizes[0] // x) * -(-sizes[1] // y)
+    chunk = max(min(sizes[2] * columns // ENOUGH_BLOCKS, MOST_PLANES), LEAST_PLANES, -(-sizes[2] // MOST))
+    return Shape((-(-sizes[0] // x), min(-(-sizes[1] // y), MOST), -(-sizes[2] // chunk)), (x, y, 1), wide, 1, chunk)
 
 
 def needs_wide(code: DeviceCode, geometry: Geometry, box: Sequence[tuple[int, int]]) -> bool:

@@ -17,6 +17,7 @@ from xpaccel.codegen.device import (
     LANES,
     PLAIN,
     DeviceCode,
+    columns,
     distance,
     fields,
     form_of,
@@ -57,13 +58,22 @@ class _Printer:
         self.program, self.nest, self.layout = program, nest, layout(program, nest)
         self.lines: list[str] = []
         self.form, self.threads = form_of(nest), thread_axes(nest)
+        self.columns = columns(program, nest)
         self.order = loop_order(nest)
+        if self.columns:  # planes are walked innermost
+            self.order.remove(self.threads[2])
+            self.order.append(self.threads[2])
+        self.queued = {
+            (column.array, index): f"q{number}_{place}"
+            for number, column in enumerate(self.columns)
+            for index, place in column.places.items()
+        }
         self.levels = levels(nest, {axis: depth + 1 for depth, axis in enumerate(self.order)})
         self.written = written(program, nest)
         self.offsets = [""] * len(self.layout.streams)
 
     def code(self) -> DeviceCode:
-        arguments = fields(self.program, self.nest, self.layout)
+        arguments = fields(self.program, self.nest, self.layout, bool(self.columns))
         kinds = {value.dtype for value in self.nest.values} | {
             self.program.arrays[s.array].dtype for s in self.nest.stores
         }
@@ -80,7 +90,7 @@ class _Printer:
             f'extern "C" __global__ void __launch_bounds__({THREADS}) {ENTRY}(const __grid_constant__ Args a) {{\n'
         )
         source += "\n".join(self.lines) + f"\n}}\n\n}}  // namespace xp\nusing xp::{ENTRY};\n"
-        return DeviceCode(source, self.layout, self.form, self.threads, arguments)
+        return DeviceCode(source, self.layout, self.form, self.threads, bool(self.columns), arguments)
 
     def declared(self, name: str, kind: str) -> str:
         """Declare an argument."""
@@ -102,10 +112,11 @@ class _Printer:
             return
         reduced = self.nest.reduction.axes if self.nest.reduction else ()
         kept = [axis for axis in self.order if axis not in reduced]
-        depth = self.open_threads(kept, 1)
+        depth = self.march(self.open_threads(kept[:-1], 1)) if self.columns else self.open_threads(kept, 1)
         if self.form == PLAIN:
             for store in self.nest.stores:
                 self.put(depth, self.store(store, f"v{store.value}"))
+            self.advance(depth)
         else:
             self.reduce_strip(depth)
         self.close(depth)
@@ -126,12 +137,49 @@ class _Printer:
             depth += 1
         return depth
 
+    def march(self, depth: int) -> int:
+        """Open the loop over a thread's planes: fill the queues but for their leading elements, then load these."""
+        axis = self.order[-1]
+        self.put(depth, f"const Int first = a.lo{axis} + (Int)blockIdx.z * a.chunk;")
+        self.put(depth, f"const Int end = minimum(a.hi{axis}, (Int)(first + a.chunk));")
+        self.put(depth, "if (first < end) {")
+        depth += 1
+        for number, column in enumerate(self.columns):
+            dtype = self.program.arrays[column.array].dtype
+            stream, offset = self.layout.places[column.array, column.index]
+            ((stride, _),) = self.layout.streams[stream].terms[axis]
+            for place in range(column.span - 1):
+                plane = f"(first - {column.span - 1 - place})"
+                moved = plane if stride < 0 else f"{plane} * a.s{stride}"
+                self.put(depth, f"{dtype} q{number}_{place} = load({self.pointer(stream)} + {moved}, {offset});")
+        self.put(depth, "#pragma unroll 1")
+        self.put(depth, f"for (Int i{axis} = first; i{axis} < end; ++i{axis}) {{")
+        self.move(axis, depth + 1)
+        for number, column in enumerate(self.columns):
+            dtype = self.program.arrays[column.array].dtype
+            stream, offset = self.layout.places[column.array, column.index]
+            name = f"q{number}_{column.span - 1}"
+            self.put(depth + 1, f"const {dtype} {name} = load({self.pointer(stream)}, {offset});")
+        self.values(len(self.order), depth + 1)
+        return depth + 1
+
+    def advance(self, depth: int) -> None:
+        """Move the queues on by a plane."""
+        for number, column in enumerate(self.columns):
+            for place in range(column.span - 1):
+                self.put(depth, f"q{number}_{place} = q{number}_{place + 1};")
+
     def loop(self, axis: int, first: str, end: str, step: str, depth: int) -> None:
         self.put(depth, f"for (Int i{axis} = {first}; i{axis} < {end}; {step}) {{")
         self.enter(axis, depth + 1)
 
     def enter(self, axis: int, depth: int) -> None:
-        """Move all streams along `axis` and print what varies with it. Streams that move alike share a distance."""
+        """Move all streams along `axis` and print what varies with it."""
+        self.move(axis, depth)
+        self.values(self.order.index(axis) + 1, depth)
+
+    def move(self, axis: int, depth: int) -> None:
+        """Move all streams along `axis`. Those that move alike share a distance."""
         names: dict[tuple[str, str], str] = {}
         for number, stream in enumerate(self.layout.streams):
             text = distance(stream, axis, "a.")
@@ -141,7 +189,6 @@ class _Printer:
                     names[key] = f"x{axis}_{len(names)}"
                     self.put(depth, f"const Int {names[key]} = {' + '.join(filter(None, key))};")
                 self.offsets[number] = names[key]
-        self.values(self.order.index(axis) + 1, depth)
 
     def pointer(self, stream: int) -> str:
         """Return where a stream is now."""
@@ -254,6 +301,8 @@ class _Printer:
                 self.put(depth, f"const {value.dtype} v{number} = {self.expression(value)};")
 
     def expression(self, value: Value) -> str:
+        if value.op == "load" and value.data in self.queued:
+            return self.queued[value.data]
         if value.op == "load":
             stream, offset = self.layout.places[value.data]
             shared = self.program.owners[value.data[0]] in self.written

@@ -4,6 +4,9 @@ A nest's kept axes are spread over threads, the last of them along `x`, so that 
 touch neighbouring elements; the two before it along `y` and `z`. Every such loop is a grid-stride
 loop, so any launch geometry computes everything. What else there is (more axes, reduced ones) are
 loops inside a thread.
+
+A stencil in three dimensions *marches*: a thread takes `chunk` neighbouring planes along `z`, and keeps
+what it reads of a column in a queue of registers, so that each element of the column is loaded once.
 """
 
 from __future__ import annotations
@@ -11,11 +14,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from xpaccel.codegen.layout import Layout, NestCode, Stream
-from xpaccel.loops.program import LoopProgram, Nest
+from xpaccel.loops.program import Index, LoopProgram, Nest, Position
 
 #: How an element of a nest is run: by a thread; by a thread that walks the reduced axes in order; or by
 #: the lanes of warps, which reduce the innermost axis.
 PLAIN, STRIP, LANES = "plain", "strip", "lanes"
+#: A column of more elements than this is no queue of registers.
+LONGEST_COLUMN = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +33,36 @@ class DeviceCode(NestCode):
         `PLAIN`, `STRIP` or `LANES`.
     threads
         The axes that are spread over threads: along x, y and z.
+    marches
+        Whether a thread takes neighbouring planes along z.
     fields
         ``(name, type)`` of each argument in order; a type is ``"pointer"``, ``"Int"`` or a dtype.
     """
 
     form: str
     threads: tuple[int, ...]
+    marches: bool
     fields: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Loads that differ along the z axis alone: a queue of registers, the leading element of which is loaded.
+
+    Attributes
+    ----------
+    array, index
+        The leading load.
+    span
+        The length of the queue.
+    places
+        The place in the queue of each load of the column, by its index.
+    """
+
+    array: int
+    index: Index
+    span: int
+    places: dict[Index, int]
 
 
 def form_of(nest: Nest) -> str:
@@ -75,12 +103,39 @@ def levels(nest: Nest, depth_of: dict[int, int]) -> list[int]:
     return found
 
 
-def fields(program: LoopProgram, nest: Nest, layout: Layout) -> tuple[tuple[str, str], ...]:
+def columns(program: LoopProgram, nest: Nest) -> list[Column]:
+    """Return the columns of a nest that is to march along its third thread axis; none if it is not to."""
+    threads = thread_axes(nest)
+    if nest.reduction is not None or len(threads) < 3:
+        return []
+    along = threads[2]
+    groups: dict[tuple[int, int, Index], dict[int, Index]] = {}
+    for value in nest.values:
+        if value.op == "load" and program.owners[value.data[0]] not in written(program, nest):
+            array, index = value.data
+            axes = [axis for axis, position in enumerate(index) if position.axis == along and position.step]
+            if len(axes) == 1 and index[axes[0]].step == 1:
+                (axis,) = axes
+                start = index[axis].start
+                rest = (*index[:axis], Position(start - start.const, along, 1), *index[axis + 1 :])
+                groups.setdefault((array, axis, rest), {})[start.const] = index
+    found = []
+    for (array, _, _), loads in groups.items():
+        low, high = min(loads), max(loads)
+        if 0 < high - low < LONGEST_COLUMN:
+            places = {index: offset - low for offset, index in loads.items()}
+            found.append(Column(array, loads[high], high - low + 1, places))
+    return found
+
+
+def fields(program: LoopProgram, nest: Nest, layout: Layout, marches: bool) -> tuple[tuple[str, str], ...]:
     """Return the arguments of a nest's device function."""
     found = [(f"p{number}", "pointer") for number in range(len(layout.streams))]
     found += [(f"s{number}", "Int") for number in range(len(layout.strides))]
     for axis in range(len(nest.extents)):
         found += [(f"lo{axis}", "Int"), (f"hi{axis}", "Int")]
+    if marches:
+        found.append(("chunk", "Int"))
     found += [(f"k{number}", "Int") for number in range(len(layout.indices))]
     for number in (*layout.integers, *layout.floats):
         dtype = program.scalars[number][1]
