@@ -19,11 +19,13 @@ __all__ = [
     "BackendError",
     "CompileError",
     "Kernel",
+    "Recording",
     "TraceError",
     "UserError",
     "XpaccelError",
     "__version__",
     "backend",
+    "capture",
     "get_backend",
     "kernel",
     "set_backend",
@@ -33,10 +35,12 @@ __all__ = [
 if TYPE_CHECKING:
     from xpaccel.active import backend, get_backend, set_backend, xp
     from xpaccel.errors import BackendError, CompileError, TraceError, UserError, XpaccelError
+    from xpaccel.recording import Recording, capture
 
 _HOMES = {
     **dict.fromkeys(("BackendError", "CompileError", "TraceError", "UserError", "XpaccelError"), "xpaccel.errors"),
     **dict.fromkeys(("backend", "get_backend", "set_backend", "xp"), "xpaccel.active"),
+    **dict.fromkeys(("Recording", "capture"), "xpaccel.recording"),
 }
 
 

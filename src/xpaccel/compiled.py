@@ -124,6 +124,8 @@ class Compiled:
         The array arguments, then the virtual bases.
     backend
         The target.
+    memory
+        What the arrays lie in: the target's memory, but where the program is only looked at.
 
     Raises
     ------
@@ -139,9 +141,9 @@ class Compiled:
         rebuild: Callable[[list[Any]], tuple[tuple[Any, ...], dict[str, Any]]],
         arrays: Sequence[Any],
         backend: Backend,
+        memory: Memory,
     ) -> None:
         self.name, self.backend = name, backend
-        memory = backend.memory
         self.traced: Traced = trace(function, leaves, rebuild, name, memory)
         graph = self.traced.graph
         #: Captured arrays. What the kernel made itself, of a list of numbers, is put into the target's memory.
@@ -176,7 +178,7 @@ class Compiled:
     def program(self) -> Program:
         """The machine code; compiled when it is first asked for."""
         if self._program is None:
-            self._program = Program(self.loops, self.backend)
+            self._program = Program(self.loops, self.backend, self.name)
         return self._program
 
     def fits_sizes(self, sizes: Mapping[Symbol, int]) -> bool:

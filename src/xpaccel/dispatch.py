@@ -17,6 +17,7 @@ import numpy as np
 
 from xpaccel import active, aliasing, backends
 from xpaccel.backends.base import Backend, Memory
+from xpaccel.backends.host import MEMORY
 from xpaccel.compiled import Compiled, leaf_of, symbols, unit_axes
 from xpaccel.errors import BackendError
 from xpaccel.graph.affine import Symbol
@@ -96,7 +97,7 @@ class Dispatcher:
             return self.python(*args, **kwargs)
         memory = backend.memory
         leaves, tree = flatten((args, kwargs)) if kwargs else _flatten_flat(args)
-        key, arrays, scalars = _key(backend, leaves, tree)
+        key, arrays, scalars = _key(backend, memory, leaves, tree)
         site = self._sites.get(key)
         if site is None:
             site = self._sites[key] = _Site(arrays)
@@ -135,7 +136,7 @@ class Dispatcher:
     ) -> _Variant:
         """Bind a program that was compiled for other sizes, or compile one."""
         with self._lock:
-            made, bases = self._make(backend, leaves, tree, arrays, scalars, pairs)
+            made, bases = self._make(backend, backend.memory, leaves, tree, arrays, scalars, pairs)
             compiled = made.compiled
             if not compiled.is_built:
                 self.stats.compilations += 1
@@ -150,6 +151,7 @@ class Dispatcher:
     def _make(
         self,
         backend: Backend,
+        memory: Memory,
         leaves: Sequence[Any],
         tree: TreeDef,
         arrays: Sequence[Any],
@@ -157,9 +159,14 @@ class Dispatcher:
         pairs: Sequence[tuple[int, int]],
     ) -> tuple[_Made, tuple[Any, ...]]:
         """Return a compiled kernel for this call, and the arrays of which overlapping arguments are views."""
-        memory = backend.memory
         described = _describe(leaves, memory)
-        loose = (backend.name, tree, tuple(map(_loose, described)), tuple(unit_axes(arrays).values()))
+        loose = (
+            backend.name,
+            memory.array_type,
+            tree,
+            tuple(map(_loose, described)),
+            tuple(unit_axes(arrays).values()),
+        )
         known = self._made.setdefault(loose, [])
         for made in known:
             if not made.serves(memory, arrays, pairs):
@@ -170,12 +177,12 @@ class Dispatcher:
                 return made, bases
         if len(known) == MANY:
             self._warn(known)
-        compiled = self._trace(backend, described, tree, arrays)
+        compiled = self._trace(backend, memory, described, tree, arrays)
         made, bases = _Made(compiled, None, compiled.writes), ()
         if _touched(pairs, compiled.writes):
             found = aliasing.resolve(memory, arrays, pairs, compiled.writes)
             bases = found.bases
-            aliased = self._trace(backend, _aliased(described, found), tree, [*arrays, *bases])
+            aliased = self._trace(backend, memory, _aliased(described, found), tree, [*arrays, *bases])
             made = _Made(aliased, found.key, compiled.writes)
         known.append(made)
         return made, bases
@@ -192,14 +199,16 @@ class Dispatcher:
             stacklevel=5,
         )
 
-    def _trace(self, backend: Backend, leaves: Sequence[Leaf], tree: TreeDef, arrays: Sequence[Any]) -> Compiled:
+    def _trace(
+        self, backend: Backend, memory: Memory, leaves: Sequence[Leaf], tree: TreeDef, arrays: Sequence[Any]
+    ) -> Compiled:
         self.stats.traces += 1
 
         def rebuild(traced: list[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
             args, kwargs = tree.unflatten(traced[: tree.size])
             return args, kwargs
 
-        return Compiled(self.python, self._name, leaves, rebuild, arrays, backend)
+        return Compiled(self.python, self._name, leaves, rebuild, arrays, backend, memory)
 
     def inspect(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], backend: str | None
@@ -219,14 +228,15 @@ class Dispatcher:
                 )
             target = backends.get("numba")
         leaves, tree = flatten((args, kwargs))
-        memory = target.memory
-        _, arrays, scalars = _key(target, leaves, tree)
+        # What is generated for a device can be read where there is none, with NumPy's arrays for its own.
+        memory = MEMORY if any(isinstance(leaf, np.ndarray) for leaf in leaves) else target.memory
+        _, arrays, scalars = _key(target, memory, leaves, tree)
         pairs = aliasing.overlaps(
             [memory.address(array) for array in arrays],
             [aliasing.byte_bounds(array) for array in arrays],
         )
         with self._lock:
-            made, bases = self._make(target, leaves, tree, arrays, scalars, pairs)
+            made, bases = self._make(target, memory, leaves, tree, arrays, scalars, pairs)
         return made.compiled, symbols((*arrays, *bases, *made.compiled.constants))
 
 
@@ -245,10 +255,10 @@ def _flatten_flat(args: tuple[Any, ...]) -> tuple[list[Any], TreeDef]:
     return list(args), tree
 
 
-def _key(backend: Backend, leaves: Sequence[Any], tree: TreeDef) -> tuple[Any, list[Any], list[Any]]:
+def _key(backend: Backend, memory: Memory, leaves: Sequence[Any], tree: TreeDef) -> tuple[Any, list[Any], list[Any]]:
     """Return the key of a call, its array arguments and its run-time numbers."""
     parts: list[Any] = [backend.name, tree]
-    array_type = backend.memory.array_type
+    array_type = memory.array_type
     arrays: list[Any] = []
     scalars: list[Any] = []
     for leaf in leaves:
@@ -272,7 +282,7 @@ def _key(backend: Backend, leaves: Sequence[Any], tree: TreeDef) -> tuple[Any, l
         hash(key)
     except TypeError:
         for number, leaf in enumerate(leaves):
-            leaf_of(leaf, f"argument {number + 1}", backend.memory)  # says which one it is
+            leaf_of(leaf, f"argument {number + 1}", memory)  # says which one it is
         raise
     return key, arrays, scalars
 

@@ -36,13 +36,15 @@ class Program:
         The loop program.
     backend
         The target that prints and compiles it.
+    name
+        What profilers are to call it.
     """
 
-    def __init__(self, loops: LoopProgram, backend: Backend) -> None:
+    def __init__(self, loops: LoopProgram, backend: Backend, name: str = "kernel") -> None:
         self.loops, self.backend = loops, backend
         self.codes: list[NestCode] = [backend.print_nest(loops, nest) for nest in loops.nests]
         start = time.perf_counter()
-        self.engine = backend.load(loops, self.codes)
+        self.engine = backend.load(loops, self.codes, name)
         if debug.level() >= 1:
             distinct = len({code.source for code in self.codes})
             debug.say(f"{distinct} functions for {len(self.codes)} nests ready in {time.perf_counter() - start:.3f} s")

@@ -36,7 +36,7 @@ class Emulated:
         self.memory = MEMORY
         self.print_nest = backends.get("numba").print_nest
 
-    def load(self, program, codes):
+    def load(self, program, codes, name):
         return CpuEngine(program, codes, [self._function(code) for code in codes])
 
     def _function(self, code):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -106,5 +106,11 @@ class Backend(Protocol):
     def print_nest(self, program: LoopProgram, nest: Nest) -> NestCode:
         """Return the generated source of a nest and what it must be told."""
 
-    def load(self, program: LoopProgram, codes: Sequence[NestCode]) -> Engine:
-        """Return the machine code of a program, compiled from the source of its nests."""
+    def load(self, program: LoopProgram, codes: Sequence[NestCode], name: str) -> Engine:
+        """Return the machine code of a program, compiled from the source of its nests.
+
+        Profilers are told the kernel's `name`.
+        """
+
+    def record(self, function: Callable[[], Any]) -> Callable[[], Any] | str:
+        """Record the launches of `function`, of which none is run; return what replays them, or why it cannot."""

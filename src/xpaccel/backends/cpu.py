@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,9 +41,13 @@ class Numba:
         """Return the Numba source of a nest."""
         return numba_cpu.print_nest(program, nest)
 
-    def load(self, program: LoopProgram, codes: Sequence[NestCode]) -> Any:
+    def load(self, program: LoopProgram, codes: Sequence[NestCode], name: str) -> Any:
         """Return machine code, from memory, from the cache on disk, or from the compiler."""
         from xpaccel.backends import machine
         from xpaccel.backends.cpu_launch import CpuEngine
 
         return CpuEngine(program, codes, machine.get_functions([(code.source, numba_cpu.ENTRY) for code in codes]))
+
+    def record(self, function: Callable[[], Any]) -> str:
+        """Say that there is nothing to record: calls are cheap here."""
+        return f"backend {self.name!r} has no launches to record"

@@ -10,6 +10,7 @@ from typing import Any
 import cupy
 
 from xpaccel import debug
+from xpaccel.backends import nvtx
 from xpaccel.backends.arguments import Arguments
 from xpaccel.backends.base import Geometry
 from xpaccel.backends.grid import Shape, shape_of
@@ -59,10 +60,12 @@ class CudaEngine:
     ----------
     loops, codes
         The program and the source of its nests.
+    name
+        The kernel's, for profilers.
     """
 
-    def __init__(self, loops: LoopProgram, codes: Sequence[DeviceCode]) -> None:
-        self.loops, self.codes = loops, codes
+    def __init__(self, loops: LoopProgram, codes: Sequence[DeviceCode], name: str) -> None:
+        self.loops, self.codes, self.name = loops, codes, name
 
     def bind(self, geometry: Geometry) -> CudaLaunches:
         """Choose the shapes of the launches for arrays of certain sizes, and compile for them."""
@@ -73,7 +76,8 @@ class CudaEngine:
             if shape is not None:
                 arguments = Arguments(self.loops, code, geometry, box, shape)
                 spent = cost(self.loops, nest, geometry.sizes) if debug.level() >= 2 else None
-                launches.append(Launch(function(code.source, shape), shape, arguments, nest, spent))
+                call = nvtx.marked(function(code.source, shape), nvtx.label(self.name, nest.lines))
+                launches.append(Launch(call, shape, arguments, nest, spent))
         return CudaLaunches(launches)
 
 

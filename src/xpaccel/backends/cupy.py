@@ -7,7 +7,7 @@ nothing waits for the device, unless ``XP_DEBUG`` asks for times.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -46,11 +46,17 @@ class CuPy:
         """Return the CUDA C++ source of a nest."""
         return cuda_c.print_nest(program, nest)
 
-    def load(self, program: LoopProgram, codes: Sequence[NestCode]) -> Any:
+    def load(self, program: LoopProgram, codes: Sequence[NestCode], name: str) -> Any:
         """Return what launches a program's kernels."""
         from xpaccel.backends.cuda_launch import CudaEngine
 
-        return CudaEngine(program, [code for code in codes if isinstance(code, DeviceCode)])
+        return CudaEngine(program, [code for code in codes if isinstance(code, DeviceCode)], name)
+
+    def record(self, function: Callable[[], Any]) -> Callable[[], Any] | str:
+        """Record launches in a CUDA graph."""
+        from xpaccel.backends.record import record
+
+        return record(function)
 
 
 def why_no_device() -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -36,6 +36,10 @@ class NumPy:
         """Raise: an eager target generates nothing."""
         raise BackendError("backend 'numpy' runs kernels as they are written: it has no generated source")
 
-    def load(self, program: LoopProgram, codes: Sequence[NestCode]) -> NoReturn:
+    def load(self, program: LoopProgram, codes: Sequence[NestCode], name: str) -> NoReturn:
         """Raise: an eager target compiles nothing."""
         raise BackendError("backend 'numpy' runs kernels as they are written: it compiles nothing")
+
+    def record(self, function: Callable[[], Any]) -> str:
+        """Say that there is nothing to record: calls are cheap here."""
+        return f"backend {self.name!r} has no launches to record"

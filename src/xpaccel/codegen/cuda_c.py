@@ -185,7 +185,9 @@ class _Printer:
             text = distance(stream, axis, "a.")
             if text:
                 key = (self.offsets[number], text)
-                if key not in names:
+                if key == ("", f"i{axis}"):
+                    names[key] = text
+                elif key not in names:
                     names[key] = f"x{axis}_{len(names)}"
                     self.put(depth, f"const Int {names[key]} = {' + '.join(filter(None, key))};")
                 self.offsets[number] = names[key]
