@@ -13,6 +13,8 @@ import pytest
 _FOLDER = tempfile.TemporaryDirectory(prefix="xpaccel-tests-")
 os.environ["XP_CACHE_DIR"] = _FOLDER.name
 
+from targets import TARGET  # noqa: E402
+
 import xpaccel as xpa  # noqa: E402
 from xpaccel import backends  # noqa: E402
 
@@ -47,9 +49,26 @@ def backend(request: pytest.FixtureRequest) -> Iterator[str]:
         yield request.param
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _shared_arrays() -> Iterator[None]:
+    """Let tests hand NumPy's arrays to a device that is the stand-in."""
+    if TARGET != "cupy":
+        yield
+        return
+    from cuda.adapter import sharing
+
+    with sharing():
+        yield
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("numba") is not None:
         need("numba")
+    if item.get_closest_marker("compiled") is not None:
+        need(TARGET)
+    host = item.get_closest_marker("host")
+    if host is not None and not backends.get(TARGET).memory.is_host:
+        pytest.skip(f"on the host alone: {host.args[0]}")
 
 
 def pytest_report_header() -> list[str]:

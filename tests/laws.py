@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import targets
 from programs import agree
 
 from xpaccel import aliasing
@@ -99,7 +100,7 @@ def check_compiled(kernel, make, tolerance=None):
     got = kernel(*given)
     for a, b in zip(arrays_of(given), arrays_of(wanted), strict=True):
         same(a, b, tolerance)
-    for a, b in zip(flatten(got)[0], flatten(eager)[0], strict=True):
+    for a, b in zip(flatten(got)[0], map(targets.scalar, flatten(eager)[0]), strict=True):
         if isinstance(b, np.ndarray | np.generic):
             assert type(a) is type(b), (type(a), type(b))
             same(a, b, tolerance)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import targets
 
 import xpaccel as xpa
 from xpaccel import xp
@@ -81,7 +82,7 @@ def cases():
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@pytest.mark.numba
+@pytest.mark.compiled
 @pytest.mark.parametrize(("op", "dtype"), list(cases()))
 def test_every_operation_equals_numpy(op, dtype):
     rng = np.random.default_rng(1)
@@ -90,14 +91,14 @@ def test_every_operation_equals_numpy(op, dtype):
         args[1] = (np.abs(args[1].astype("int64")) % 6).astype(dtype)
     kernel = xpa.kernel(lambda *a: getattr(xp, op.name)(*a))
     if op.name == "pow" and dtype_kind(dtype) == "i":  # NumPy raises if one exponent is negative
-        with xpa.backend("numba"), pytest.raises(xpa.TraceError, match="unsigned"):
+        with targets.active(), pytest.raises(xpa.TraceError, match="unsigned"):
             kernel(*args)
         return
     try:
         want = getattr(np, "round" if op.name == "round" else op.numpy)(*args)  # rint makes integers floats
     except TypeError:
         pytest.skip(f"NumPy has no {op.numpy} for {dtype}")
-    with xpa.backend("numba"):
+    with targets.active():
         got = kernel(*args)
     assert got.dtype == want.dtype
     if want.dtype.kind not in "fc" or (

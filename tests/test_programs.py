@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import targets
 from hypothesis import given, settings
 from laws import check_compiled
 from programs import Program, programs
@@ -12,12 +13,12 @@ import xpaccel as xpa
 from xpaccel.backends import threads
 from xpaccel.trace.tree import flatten
 
-pytestmark = [pytest.mark.numba, pytest.mark.filterwarnings("ignore::RuntimeWarning")]
+pytestmark = [pytest.mark.compiled, pytest.mark.filterwarnings("ignore::RuntimeWarning")]
 
 
 @given(programs(exact_only=True))
 def test_exact_programs_equal_numpy_bit_for_bit(program: Program) -> None:
-    with xpa.backend("numba"):
+    with targets.active():
         check_compiled(
             xpa.kernel(program.function),
             lambda: program.make_args(np.random.default_rng(0)),
@@ -27,7 +28,7 @@ def test_exact_programs_equal_numpy_bit_for_bit(program: Program) -> None:
 
 @given(programs(exact_only=False))
 def test_programs_equal_numpy(program: Program) -> None:
-    with xpa.backend("numba"):
+    with targets.active():
         check_compiled(
             xpa.kernel(program.function),
             lambda: program.make_args(np.random.default_rng(0)),
@@ -40,7 +41,7 @@ def test_programs_equal_numpy(program: Program) -> None:
 def test_cutting_ranges_in_pieces_changes_no_bit(program: Program) -> None:
     """Every nest is cut into single rows; the results have the same bits."""
     whole, cut = (program.make_args(np.random.default_rng(0)) for _ in range(2))
-    with xpa.backend("numba"):
+    with targets.active():
         first = xpa.kernel(program.function)(*whole)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("xpaccel.backends.cpu_launch.GRAIN", 1e-9)

@@ -14,8 +14,10 @@ from xpaccel.report import sizes
 
 STATUS_FAILED, STATUS_INPUT = 1, 2
 
-LAZY = {"demo": "xpaccel.demo.command:demo"}
+LAZY = {"demo": "xpaccel.demo.command:demo", "submit": "xpaccel.jobs.command:submit"}
 """Commands whose module is imported when they are asked for (or listed by ``--help``)."""
+
+SETTINGS = {"submit": {"allow_interspersed_args": False}}  # what follows the program belongs to the program
 
 
 class Commands(TyperGroup):
@@ -30,7 +32,7 @@ class Commands(TyperGroup):
         if cmd_name in LAZY and cmd_name not in self.commands:
             module, _, function = LAZY[cmd_name].partition(":")
             alone = typer.Typer(add_completion=False)
-            alone.command(cmd_name)(getattr(import_module(module), function))
+            alone.command(cmd_name, context_settings=SETTINGS.get(cmd_name))(getattr(import_module(module), function))
             self.add_command(typer.main.get_command(alone), cmd_name)
         return super().get_command(ctx, cmd_name)
 
@@ -94,6 +96,34 @@ def info(as_json: AsJson = False) -> None:
         from xpaccel.report.info_table import table
 
         Console().print(table(found))
+
+
+@app.command()
+def doctor(
+    require: Annotated[
+        list[str] | None,
+        typer.Option(metavar="BACKEND", help="Fail where this backend cannot be used; may be given several times."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find out what works here and why the rest is not used: each backend runs a kernel, and a GPU is chosen.
+
+    Ends with status 0 where everything that is installed works, absent things included, and with 1 where
+    something that is here does not.
+    """
+    from xpaccel.report import doctor as examination
+
+    report = examination.examine(require or ())
+    if as_json:
+        typer.echo(json.dumps(report.to_dict(), indent=2))
+    else:
+        from rich.console import Console
+
+        from xpaccel.report.doctor_table import table
+
+        Console().print(table(report))
+    if report.failed:
+        raise typer.Exit(STATUS_FAILED)
 
 
 @app.command()

@@ -8,13 +8,31 @@ raises, naming the variable, the value and what is allowed: a misspelt setting i
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from xpaccel.errors import BackendError, UserError
 
 DEFAULT_BACKEND = "numpy"
 DEBUG_LEVELS = range(5)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryLimit:
+    """How much of a GPU's memory this process may take; one of the two is set.
+
+    Attributes
+    ----------
+    bytes
+        A number of bytes.
+    fraction
+        A part of the memory that the GPU has, over 0 and at most 1.
+    """
+
+    bytes: int | None = None
+    fraction: float | None = None
 
 
 def backend(allowed: Sequence[str]) -> str:
@@ -41,6 +59,11 @@ def backend(allowed: Sequence[str]) -> str:
     if text not in allowed:
         raise BackendError(_refusal("XP_BACKEND", text, f"one of {', '.join(allowed)}"))
     return text
+
+
+def wished_backend() -> str:
+    """Return what ``XP_BACKEND`` is set to, unchecked; empty where it is not set."""
+    return _read("XP_BACKEND") or ""
 
 
 def debug() -> int:
@@ -106,8 +129,142 @@ def num_threads() -> int | None:
     return int(text)
 
 
-def _read(name: str) -> str | None:
-    return os.environ.get(name, "").strip() or None
+def device() -> int | None:
+    """Read ``XP_DEVICE``, the GPU that this process uses, counted from 0 among those that CUDA shows it.
+
+    Returns
+    -------
+    int or None
+        None where the variable is not set: the rank on this node decides.
+
+    Raises
+    ------
+    UserError
+        Where the value is not a whole number.
+    """
+    return _count("XP_DEVICE", "the number of a GPU, from 0, as `xpaccel doctor` lists them")
+
+
+def gpu_oversubscribe() -> bool:
+    """Read ``XP_GPU_OVERSUBSCRIBE``, whether several ranks may share a GPU; they may not by default.
+
+    Raises
+    ------
+    UserError
+        Where the value is neither 0 nor 1.
+    """
+    return _switch("XP_GPU_OVERSUBSCRIBE")
+
+
+def gpu_memory() -> MemoryLimit | None:
+    """Read ``XP_GPU_MEMORY``, the most memory that this process takes on its GPU: ``8GB``, ``512MiB``, ``50%``.
+
+    Returns
+    -------
+    MemoryLimit or None
+        None where the variable is not set.
+
+    Raises
+    ------
+    UserError
+        Where the value is neither a size over 0 with its unit nor a percentage over 0 and up to 100.
+    """
+    text = _read("XP_GPU_MEMORY")
+    if text is None:
+        return None
+    parts = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:(%)|([kmgt]?)(i?)b)", text.lower(), re.ASCII)
+    amount = float(parts[1]) if parts else 0.0
+    if parts and parts[2] and 0 < amount <= 100:
+        return MemoryLimit(fraction=amount / 100)
+    if parts and not parts[2]:
+        size = int(amount * (1024 if parts[4] else 1000) ** ("kmgt".find(parts[3]) + 1 if parts[3] else 0))
+        if size > 0:
+            return MemoryLimit(bytes=size)
+    raise UserError(_refusal("XP_GPU_MEMORY", text, "a size such as 8GB or 512MiB, or a share such as 50%"))
+
+
+def site(environ: Mapping[str, str] | None = None) -> str | None:
+    """Read ``XP_SITE``, the name or path of the file that describes the cluster for `xpaccel submit`.
+
+    Parameters
+    ----------
+    environ
+        Where it is looked up; the process's environment by default.
+
+    Returns
+    -------
+    str or None
+        None where the variable is not set.
+    """
+    return _read("XP_SITE", os.environ if environ is None else environ)
+
+
+def local_rank() -> int | None:
+    """Read ``XP_LOCAL_RANK``, the number of this process among the ranks of its node, over what the launcher says.
+
+    Returns
+    -------
+    int or None
+        At least 0; None where the variable is not set.
+
+    Raises
+    ------
+    UserError
+        Where the value is not a whole number.
+    """
+    return _count("XP_LOCAL_RANK", "the number of this rank on its node, from 0")
+
+
+def rank_device() -> int | None:
+    """Read ``XP_RANK_DEVICE`` and ``XP_RANKS_PER_DEVICE``, by which a submitted job gives a rank its GPU.
+
+    Returns
+    -------
+    int or None
+        How many ranks use the GPU; None where no job chose one, or ``CUDA_VISIBLE_DEVICES`` was changed since.
+
+    Raises
+    ------
+    UserError
+        Where the number of ranks is no whole number of at least 1.
+    """
+    if _read("XP_RANK_DEVICE") is None or _read("XP_RANK_DEVICE") != _read("CUDA_VISIBLE_DEVICES"):
+        return None
+    ranks = _count("XP_RANKS_PER_DEVICE", allowed := "the number of ranks that use this GPU, at least 1")
+    if ranks == 0:
+        raise UserError(_refusal("XP_RANKS_PER_DEVICE", "0", allowed))
+    return ranks or 1
+
+
+def nvtx() -> bool:
+    """Read ``XP_NVTX``, whether launches on a GPU are marked for NVIDIA's profilers; they are not by default.
+
+    Raises
+    ------
+    UserError
+        Where the value is neither 0 nor 1.
+    """
+    return _switch("XP_NVTX")
+
+
+def _count(name: str, allowed: str) -> int | None:
+    text = _read(name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise UserError(_refusal(name, text, allowed))
+    return int(text)
+
+
+def _switch(name: str) -> bool:
+    text = _read(name)
+    if text not in (None, "0", "1"):
+        raise UserError(_refusal(name, text, "0 or 1"))
+    return text == "1"
+
+
+def _read(name: str, environ: Mapping[str, str] = os.environ) -> str | None:
+    return environ.get(name, "").strip() or None
 
 
 def _refusal(name: str, value: str, allowed: str) -> str:

@@ -43,8 +43,11 @@ class Memory(Protocol):
     def is_writeable(self, array: Any) -> bool:
         """Whether it may be written to."""
 
+    def snapshot(self, array: Any) -> Any:
+        """Return what the elements of an array are now, for `differs`."""
+
     def differs(self, array: Any, before: Any) -> bool:
-        """Whether the elements of an array are other bytes than those of its earlier copy."""
+        """Whether the elements of an array are other bytes than they were at a snapshot."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,33 +12,12 @@ from xpaccel import debug
 from xpaccel.backends import nvtx
 from xpaccel.backends.arguments import Arguments
 from xpaccel.backends.base import Geometry
+from xpaccel.backends.cuda_module import function
 from xpaccel.backends.grid import Shape, shape_of
-from xpaccel.codegen.cuda_c import ENTRY, THREADS
+from xpaccel.codegen.cuda_c import THREADS
 from xpaccel.codegen.device import DeviceCode
 from xpaccel.loops.cost import Cost, cost
 from xpaccel.loops.program import LoopProgram, Nest
-
-#: Each operation is rounded as the source has it: no multiplication and addition are one.
-OPTIONS = ("--std=c++17", "--fmad=false")
-
-_functions: dict[tuple[str, tuple[str, ...]], Any] = {}
-_lock = threading.Lock()
-
-
-def function(source: str, shape: Shape) -> Any:
-    """Return the compiled kernel for a launch of that shape: from this process, CuPy's cache on disk, or NVRTC."""
-    options = options_of(shape)
-    with _lock:
-        found = _functions.get((source, options))
-        if found is None:
-            module = cupy.RawModule(code=source, options=options, backend="nvrtc")
-            found = _functions[source, options] = module.get_function(ENTRY)
-        return found
-
-
-def options_of(shape: Shape) -> tuple[str, ...]:
-    """Return the compiler's options for a launch of that shape."""
-    return (*OPTIONS, f"-DWARPS={shape.warps}", *(("-DWIDE",) if shape.wide else ()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from typing import Any
 
+from xpaccel.backends import devices
 from xpaccel.codegen import cuda_c
 from xpaccel.codegen.device import DeviceCode
 from xpaccel.codegen.layout import NestCode
+from xpaccel.errors import BackendError
 from xpaccel.loops.program import LoopProgram, Nest
-
-INSTALL = 'pip install "xpaccel[cuda12]" or "xpaccel[cuda13]", by the CUDA version that nvidia-smi shows'
 
 
 class CuPy:
@@ -25,12 +24,13 @@ class CuPy:
     name = "cupy"
     eager = False
 
-    @cached_property
+    @property
     def memory(self) -> Any:
-        """The memory of the current device."""
-        from xpaccel.backends.device import DeviceMemory
+        """The memory of this process's device, which is chosen when it is first asked for."""
+        from xpaccel.backends import device
 
-        return DeviceMemory()
+        devices.use_device()
+        return device.MEMORY
 
     def why_unavailable(self) -> str | None:
         """Return None if CuPy is installed and sees a device."""
@@ -40,6 +40,7 @@ class CuPy:
         """Return the array API namespace of CuPy's arrays."""
         import array_api_compat.cupy
 
+        devices.use_device()
         return array_api_compat.cupy
 
     def print_nest(self, program: LoopProgram, nest: Nest) -> DeviceCode:
@@ -62,12 +63,9 @@ class CuPy:
 def why_no_device() -> str | None:
     """Return None if CuPy can be imported and sees a device, else why not and what to do."""
     if importlib.util.find_spec("cupy") is None:
-        return f"CuPy is not installed ({INSTALL})"
+        return devices.NO_CUPY
     try:
-        import cupy
-
-        count = cupy.cuda.runtime.getDeviceCount()
-    except Exception as error:  # whatever a broken installation or driver raises is the reason
-        first = str(error).strip().partition("\n")[0]
-        return f"CuPy cannot be used: {type(error).__name__}: {first} (`xpaccel doctor` says more)"
-    return None if count else "CuPy sees no GPU (`xpaccel doctor` says more)"
+        devices.look()
+    except BackendError as error:
+        return f"{error} (`xpaccel doctor` says more)"
+    return None

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from xpaccel.trace.session import Session
+from xpaccel.trace.session import HOST, Arrays, Session, memory_of
 from xpaccel.trace.source import trace_error
 
 #: Arrays of at most so many bytes are compared by content at each call.
@@ -50,13 +50,16 @@ class Place:
     value
         What was there.
     content
-        The bytes of a small or copied array, None where being the same object is enough.
+        What an array held whose values may be part of the program, None where being the same object is enough.
+    memory
+        What that array lies in.
     """
 
     holder: Any
     key: Any
     value: Any
-    content: bytes | None = None
+    content: Any = None
+    memory: Arrays = HOST
 
     def read(self) -> Any:
         """Return what is there now."""
@@ -68,7 +71,7 @@ class Place:
         value = self.value
         if found is not value and not (isinstance(value, _PLAIN) and _same(value, found)):
             return False
-        return self.content is None or value.tobytes() == self.content
+        return self.content is None or not self.memory.differs(value, self.content)
 
 
 def _read(holder: Any, key: Any) -> Any:
@@ -132,19 +135,24 @@ class Captured:
         """
         places = list(self.places)
         for place in self.arrays:
-            array = place.value
-            as_input = any(array is c or np.may_share_memory(array, c) for c in session.constants)
+            array, memory = place.value, memory_of(place.value, session.memory)
+            as_input = any(array is c or _may_share(array, c) for c in session.constants)
             baked = session.met_generic or not as_input
-            places.append(Place(place.holder, place.key, array, array.tobytes()) if baked else place)
+            content = memory.snapshot(array) if baked else None
+            places.append(Place(place.holder, place.key, array, content, memory))
         shapes = tuple((array, _layout(array)) for array in session.constants)
         return Captured(tuple(places), self.lengths, shapes)
+
+
+def _may_share(array: Any, other: Any) -> bool:
+    return isinstance(array, np.ndarray) and isinstance(other, np.ndarray) and np.may_share_memory(array, other)
 
 
 def _layout(array: Any) -> Any:
     return array.shape, array.dtype, array.strides
 
 
-def capture(function: Callable[..., Any], objects: Sequence[Any] = ()) -> Captured:
+def capture(function: Callable[..., Any], objects: Sequence[Any] = (), memory: Arrays = HOST) -> Captured:
     """Return what `function`, and every function of the user's that it names, reads from outside.
 
     Parameters
@@ -154,6 +162,8 @@ def capture(function: Callable[..., Any], objects: Sequence[Any] = ()) -> Captur
     objects
         Arguments that are neither arrays nor numbers: what the code may ask of their attributes (the
         ``self`` of a method, say) is read from outside too.
+    memory
+        What the kernel's arrays lie in.
 
     Raises
     ------
@@ -176,6 +186,9 @@ def capture(function: Callable[..., Any], objects: Sequence[Any] = ()) -> Captur
             continue
         holder, key, value, names = stack.pop()
         if value is _MISSING or _is_fixed(value):
+            continue
+        if isinstance(value, memory.array_type) and not isinstance(value, np.ndarray):
+            arrays.append(Place(holder, key, value))
             continue
         if isinstance(value, np.ndarray):
             if value.dtype.hasobject or value.nbytes <= SMALL:

@@ -27,8 +27,11 @@ class Arrays(Protocol):
 
     array_type: type[Any]
 
+    def snapshot(self, array: Any) -> Any:
+        """Return what the elements of an array are now, for `differs`."""
+
     def differs(self, array: Any, before: Any) -> bool:
-        """Whether the elements of an array are other bytes than those of its earlier copy."""
+        """Whether the elements of an array are other bytes than they were at a snapshot."""
 
 
 def array_name(memory: Arrays) -> str:
@@ -41,12 +44,21 @@ class HostArrays:
 
     array_type: type[Any] = np.ndarray
 
-    def differs(self, array: np.ndarray[Any, Any], before: np.ndarray[Any, Any]) -> bool:
-        """Whether the elements of an array are other bytes than those of its earlier copy."""
-        return array.shape != before.shape or array.tobytes() != before.tobytes()
+    def snapshot(self, array: np.ndarray[Any, Any]) -> bytes:
+        """Return the bytes of an array."""
+        return array.tobytes()
+
+    def differs(self, array: np.ndarray[Any, Any], before: bytes) -> bool:
+        """Whether the elements of an array are other bytes than they were at a snapshot."""
+        return array.tobytes() != before
 
 
 HOST = HostArrays()
+
+
+def memory_of(array: Any, memory: Arrays) -> Arrays:
+    """Return `memory` if an array lies there, else the host's."""
+    return memory if isinstance(array, memory.array_type) else HOST
 
 
 class Session:
@@ -120,7 +132,7 @@ class Session:
             buffer = Buffer(node, constant=True)
             self.constants.append(array)
             self.constant_nodes.append(node)
-            self.snapshots.append(array.copy())
+            self.snapshots.append(memory_of(array, self.memory).snapshot(array))
             self.captured[id(array)] = buffer
         return buffer
 

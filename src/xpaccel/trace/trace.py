@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +27,16 @@ from xpaccel.trace.leaves import (
 )
 from xpaccel.trace.scalar import Number as TracedNumber
 from xpaccel.trace.scalar import argument_number
-from xpaccel.trace.session import HOST, Arrays, Session, activate, check_session, checked_dtype, is_tracing
+from xpaccel.trace.session import (
+    HOST,
+    Arrays,
+    Session,
+    activate,
+    check_session,
+    checked_dtype,
+    is_tracing,
+    memory_of,
+)
 from xpaccel.trace.sizes import ONE
 from xpaccel.trace.tracer import Tracer, fresh
 from xpaccel.trace.tree import TreeDef, flatten
@@ -92,8 +100,9 @@ def trace(
         Where the function does what cannot be traced; the message names the user's line.
     """
     objects = [leaf.value for leaf in leaves if isinstance(leaf, StaticLeaf)]
-    captured = capture(function, objects)
-    untouched = _fingerprint(captured, objects)
+    captured = capture(function, objects, memory)
+    state = captured.check(), _attributes(objects)
+    snapshots = [memory_of(place.value, memory).snapshot(place.value) for place in captured.arrays]
     guards = Guards(_hints(leaves))
     session = Session(name, guards, sum(isinstance(leaf, ArrayLeaf) for leaf in leaves), memory)
     arguments, buffers = _arguments(session, leaves)
@@ -103,7 +112,10 @@ def trace(
         given = flatten((args, kwargs))
         returned = function(*args, **kwargs)
         session.builder.line = ""
-        _check_effects(name, given, flatten((args, kwargs)), untouched == _fingerprint(captured, objects))
+        untouched = state == (captured.check(), _attributes(objects))
+        for place, before_trace in zip(captured.arrays, snapshots, strict=True):
+            untouched = untouched and not memory_of(place.value, memory).differs(place.value, before_trace)
+        _check_effects(name, given, flatten((args, kwargs)), untouched)
         result_leaves, tree = flatten(returned)
         tree = _known_keys(tree)
         outputs: list[Node] = []
@@ -226,11 +238,9 @@ def _array_result(session: Session, leaf: Tracer, outputs: list[Node], made: dic
     return Value(made[id(leaf)], leaf._scalar)
 
 
-def _fingerprint(captured: Captured, objects: Sequence[Any]) -> Any:
-    """Return what must be the same before and after a trace: captured values, and attributes of arguments."""
-    content = [zlib.crc32(place.value.tobytes()) for place in captured.arrays]
-    attributes = [{k: id(v) for k, v in vars(thing).items()} for thing in objects if hasattr(thing, "__dict__")]
-    return captured.check(), content, attributes
+def _attributes(objects: Sequence[Any]) -> list[dict[str, int]]:
+    """Return what attributes the arguments have, which must be the same before and after a trace."""
+    return [{k: id(v) for k, v in vars(thing).items()} for thing in objects if hasattr(thing, "__dict__")]
 
 
 def _check_effects(name: str, before: Any, after: Any, untouched: bool) -> None:
@@ -251,7 +261,7 @@ def _check_effects(name: str, before: Any, after: Any, untouched: bool) -> None:
 def _check_constants(session: Session) -> None:
     """Refuse captured arrays that plain NumPy changed after the kernel had used them."""
     for array, before in zip(session.constants, session.snapshots, strict=True):
-        if session.memory.differs(array, before):
+        if memory_of(array, session.memory).differs(array, before):
             raise TraceError(
                 f"kernel {session.name!r} changed an array from outside after it had met traced arrays.\n    "
                 "Make such an array like a traced one (xp.zeros_like(u)), or finish it before it is used."
