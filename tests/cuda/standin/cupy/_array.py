@@ -13,14 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from cupy import _functions, _memory, _standin
+from cupy import _functions, _memory, _operators, _standin
 from cupy._memory import BaseMemory, MemoryPointer
 
 REFUSED = (
     "Implicit conversion to a NumPy array is not allowed. Please use `.get()` to construct a NumPy array explicitly."
 )
-#: What may stand beside an array in an operation.
-SCALARS = (bool, int, float, complex, np.generic)
 
 
 class Flags:
@@ -261,7 +259,7 @@ class ndarray:
         if out:
             kwargs["out"] = out[0]
         for value in (*inputs, *out):
-            if not isinstance(value, (*SCALARS, ndarray, np.ndarray)):
+            if not isinstance(value, (*_operators.SCALARS, ndarray, np.ndarray)):
                 return NotImplemented
         return (function if method == "__call__" else getattr(function, method))(*inputs, **kwargs)
 
@@ -276,79 +274,4 @@ class ndarray:
         return place(*args, **kwargs)
 
 
-_METHODS = """
-all any argmax argmin argpartition argsort astype choose clip compress conj conjugate copy cumprod cumsum diagonal dot
-fill flatten max mean min nonzero partition prod put ravel repeat reshape round searchsorted sort squeeze std sum
-swapaxes take trace transpose var view
-"""
-
-_OPERATORS = {
-    "add": np.add,
-    "sub": np.subtract,
-    "mul": np.multiply,
-    "truediv": np.true_divide,
-    "floordiv": np.floor_divide,
-    "mod": np.remainder,
-    "divmod": np.divmod,
-    "pow": np.power,
-    "matmul": np.matmul,
-    "lshift": np.left_shift,
-    "rshift": np.right_shift,
-    "and": np.bitwise_and,
-    "or": np.bitwise_or,
-    "xor": np.bitwise_xor,
-}
-_COMPARISONS = {
-    "lt": np.less,
-    "le": np.less_equal,
-    "eq": np.equal,
-    "ne": np.not_equal,
-    "gt": np.greater,
-    "ge": np.greater_equal,
-}
-
-
-def _method(name: str) -> Any:
-    def method(self: ndarray, *args: Any, **kwargs: Any) -> Any:
-        return _functions.run(getattr(np.ndarray, name), (self, *args), kwargs)
-
-    method.__name__, method.__doc__ = name, f"As ``numpy.ndarray.{name}``, on the device."
-    return method
-
-
-def _binary(ufunc: np.ufunc, reverse: bool) -> Any:
-    """Return an operator; what is neither an array nor a number has its own say first."""
-
-    def operate(self: ndarray, other: Any) -> Any:
-        operands = (other, self) if reverse else (self, other)
-        if isinstance(other, (*SCALARS, ndarray, np.ndarray)):
-            return _functions.run(ufunc, operands)
-        if getattr(other, "__array_ufunc__", None) is None:
-            return NotImplemented
-        return ufunc(*operands)
-
-    return operate
-
-
-def _in_place(ufunc: np.ufunc) -> Any:
-    def operate(self: ndarray, other: Any) -> Any:
-        return _functions.run(ufunc, (self, other), {"out": self})
-
-    return operate
-
-
-def _fill_in() -> None:
-    for name in _METHODS.split():
-        setattr(ndarray, name, _method(name))
-    for name, ufunc in _OPERATORS.items():
-        setattr(ndarray, f"__{name}__", _binary(ufunc, reverse=False))
-        setattr(ndarray, f"__r{name}__", _binary(ufunc, reverse=True))
-        if name != "divmod":
-            setattr(ndarray, f"__i{name}__", _in_place(ufunc))
-    for name, ufunc in _COMPARISONS.items():
-        setattr(ndarray, f"__{name}__", _binary(ufunc, reverse=False))
-    for name, ufunc in {"neg": np.negative, "pos": np.positive, "abs": np.absolute, "invert": np.invert}.items():
-        setattr(ndarray, f"__{name}__", lambda self, ufunc=ufunc: _functions.run(ufunc, (self,)))
-
-
-_fill_in()
+_operators.fill_in(ndarray)

@@ -12,7 +12,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -179,8 +179,3 @@ def reset() -> None:
     set_devices(1)
     nvtx.ranges.clear()
     _memory.reset()
-
-
-def state() -> dict[str, Any]:
-    """Return all counters by name."""
-    return dataclasses.asdict(counts)

@@ -32,7 +32,8 @@ class Capture:
         tried = function(*_replace(args, copies), **_replace(kwargs, copies))
         shown = tried if isinstance(tried, (tuple, list)) else (tried,)
         arrays = [item for item in shown if isinstance(item, (np.ndarray, np.generic))]
-        changed = any(not _same(copies[id(a._host)], a._host) for a in inputs) or "out" in kwargs
+        written = [a for a in inputs if tried is copies[id(a._host)] or not _same(copies[id(a._host)], a._host)]
+        changed = bool(written) or "out" in kwargs
         if arrays and not changed and all(_is_view(item, copies.values()) for item in arrays):
             return _functions.wrap(function(*args, **kwargs), inputs)
         if not changed:
