@@ -37,7 +37,7 @@ class Aliasing:
     @property
     def key(self) -> Any:
         """What a compiled program depends on."""
-        return self.same_as, self.view_of, tuple((base.shape, base.dtype.str) for base in self.bases)
+        return self.same_as, self.view_of, tuple((base.shape, base.strides, base.dtype.str) for base in self.bases)
 
 
 def byte_bounds(array: Any) -> tuple[int, int]:
@@ -60,6 +60,17 @@ def overlaps(addresses: Sequence[int], bounds: Sequence[tuple[int, int]]) -> lis
         low, high = addresses[j] + bounds[j][0], addresses[j] + bounds[j][1]
         found += [(i, j) for i in range(j) if low < addresses[i] + bounds[i][1] and addresses[i] + bounds[i][0] < high]
     return found
+
+
+def overlaps_itself(array: Any) -> bool:
+    """Whether two elements of an array may be the same memory: of a broadcast array, or of sliding windows."""
+    reach = 0
+    for stride, size in sorted((abs(stride), size) for size, stride in zip(array.shape, array.strides, strict=True)):
+        if size > 1:
+            if stride < reach + array.itemsize:
+                return bool(array.size)
+            reach += (size - 1) * stride
+    return False
 
 
 def resolve(

@@ -36,7 +36,7 @@ from xpaccel.trace.leaves import (
     StaticLeaf,
     Value,
 )
-from xpaccel.trace.session import array_name
+from xpaccel.trace.session import array_name, memory_of
 from xpaccel.trace.trace import Traced, trace
 
 
@@ -145,6 +145,11 @@ class Compiled:
     ) -> None:
         self.name, self.backend = name, backend
         self.traced: Traced = trace(function, leaves, rebuild, name, memory)
+        if not _same(self.traced, trace(function, leaves, rebuild, name, memory), memory):
+            raise TraceError(
+                f"kernel {name!r} differs from one call to the next: it uses random numbers, the clock or a counter, "
+                "which a compiled kernel would ask for only once.\n    Pass such values as arguments."
+            )
         graph = self.traced.graph
         #: Captured arrays. What the kernel made itself, of a list of numbers, is put into the target's memory.
         self.constants = tuple(
@@ -152,6 +157,8 @@ class Compiled:
         )
         self.loops: LoopProgram = lower(graph, unit_axes([*arrays, *self.constants]))
         self.writes = tuple(slot for slot, _ in graph.writes)
+        #: Arrays that the kernel may read besides its arguments: none of them may share memory with what it writes.
+        self.outside = [*self.constants, *self.traced.captured.outside(memory)] if self.writes else []
         self.guards = graph.guards.recorded
         self._sizes_fit = compile_guards(self.guards)
         self._asked = compile_scalars([expr for expr, _ in graph.scalar_guards])
@@ -215,11 +222,31 @@ class Compiled:
         return self._tree.unflatten(leaves)
 
 
+def _same(first: Traced, second: Traced, memory: Memory) -> bool:
+    """Whether two traces are one program: the same operations, literals, arrays from outside and plain results."""
+    if len(first.constants) != len(second.constants) or len(first.result) != len(second.result):
+        return False
+    for one, other in zip(first.constants, second.constants, strict=True):
+        if one is not other:
+            lies_in = memory_of(one, memory)
+            if one.shape != other.shape or lies_in.differs(other, lies_in.snapshot(one)):
+                return False
+    for leaf, again in zip(first.result, second.result, strict=True):
+        if type(leaf) is not type(again):
+            return False
+        if isinstance(leaf, Static) and isinstance(leaf.value, bool | int | float | complex | str | bytes):
+            assert isinstance(again, Static)
+            if repr(leaf.value) != repr(again.value):
+                return False
+    return graph_show.show(first.graph) == graph_show.show(second.graph)
+
+
 def _plain_result(traced: Traced, is_host: bool) -> Callable[[Sequence[Any]], Any] | None:
     """Return a quick way to the result where it is one thing: None, an array, or a tuple of arrays."""
     result = traced.result
     if any(not isinstance(leaf, Value) or (leaf.scalar and is_host) for leaf in result):
-        return (lambda outputs: None) if result == (Static(None),) and traced.result_tree.type is None else None
+        nothing = len(result) == 1 and isinstance(result[0], Static) and result[0].value is None
+        return (lambda outputs: None) if nothing and traced.result_tree.type is None else None
     indices = [leaf.index for leaf in result if isinstance(leaf, Value)]
     if traced.result_tree.type is None:
         only = indices[0]

@@ -19,12 +19,12 @@ from xpaccel import active, aliasing, backends
 from xpaccel.backends.base import Backend, Memory
 from xpaccel.backends.host import MEMORY
 from xpaccel.compiled import Compiled, leaf_of, symbols, unit_axes
-from xpaccel.errors import BackendError
+from xpaccel.errors import BackendError, TraceError
 from xpaccel.graph.affine import Symbol
 from xpaccel.program import Bound
 from xpaccel.stats import Stats
 from xpaccel.trace import session
-from xpaccel.trace.leaves import ArrayLeaf, Leaf, ScalarLeaf
+from xpaccel.trace.leaves import ArrayLeaf, Leaf, ScalarLeaf, StaticLeaf
 from xpaccel.trace.tree import TreeDef, flatten
 
 #: A kernel compiled this often for one kind of call warns: something is specialised again and again.
@@ -114,6 +114,11 @@ class Dispatcher:
         for slot in made.writes:
             if not memory.is_writeable(arrays[slot]):
                 raise ValueError(f"{self._name}: assignment destination is read-only (array argument {slot + 1})")
+        for address, array in zip(addresses, arrays, strict=True):
+            if address & 15 and (problem := memory.problem(array)):  # sizes and strides are those of aligned ones
+                raise TraceError(f"an array argument of {self._name} {problem}")
+        if compiled.outside:
+            self._keep_apart(memory, [arrays[slot] for slot in made.writes], compiled.outside)
         if variant.has_bases or compiled.constants:
             bases = aliasing.resolve(memory, arrays, pairs, made.writes).bases if variant.has_bases else ()
             more = [*bases, *compiled.constants]
@@ -121,6 +126,17 @@ class Dispatcher:
             addresses += [memory.address(array) for array in more]
         outputs = variant.bound.run(arrays, addresses, scalars)
         return compiled.result(outputs, arrays, scalars, variant.bound.sizes)
+
+    def _keep_apart(self, memory: Memory, written: Sequence[Any], outside: Sequence[Any]) -> None:
+        """Refuse to write to an argument that an array from outside, which the kernel may read, shares memory with."""
+        both = [*written, *outside]
+        bounds = [aliasing.byte_bounds(array) for array in both]
+        for i, j in aliasing.overlaps([memory.address(array) for array in both], bounds):
+            if i < len(written) <= j:
+                raise TraceError(
+                    f"{self._name} writes to an array argument that shares memory with an array which it takes from "
+                    "outside (a global or an attribute). Pass that one as an argument too."
+                )
 
     # -- finding and making programs --------------------------------------------------------------
 
@@ -144,6 +160,12 @@ class Dispatcher:
             strides = {
                 slot: tuple(stride // array.itemsize for stride in array.strides) for slot, array in enumerate(given)
             }
+            for slot in made.writes:
+                if aliasing.overlaps_itself(arrays[slot]):
+                    raise TraceError(
+                        f"{self._name} writes to array argument {slot + 1}, elements of which are the same memory "
+                        "(it was broadcast, or made by as_strided). Pass a copy of it: its .copy()."
+                    )
             variant = _Variant(made, compiled.program.bind(symbols(given), strides), bool(bases))
             site.variants.append(variant)
             return variant
@@ -276,7 +298,7 @@ def _key(backend: Backend, memory: Memory, leaves: Sequence[Any], tree: TreeDef)
             parts.append(leaf.dtype)
             scalars.append(leaf.item())
         else:
-            parts.append((cls, leaf))
+            parts.append((cls, leaf if cls in _PLAIN else exactly(leaf)))
     try:
         key = tuple(parts)
         hash(key)
@@ -285,6 +307,26 @@ def _key(backend: Backend, memory: Memory, leaves: Sequence[Any], tree: TreeDef)
             leaf_of(leaf, f"argument {number + 1}", memory)  # says which one it is
         raise
     return key, arrays, scalars
+
+
+_PLAIN = frozenset((str, bool, type(None), bytes))
+
+
+def exactly(value: Any) -> Any:
+    """Return a key that equals another's only if both values are the same, types and signs of zero included.
+
+    Values of types with an equality of their own are the same if they are one object.
+    """
+    cls = type(value)
+    if cls in _PLAIN or cls is int or isinstance(value, np.dtype | type) or cls.__eq__ is object.__eq__:  # type: ignore[comparison-overlap]
+        return cls, value
+    if cls in (float, complex):
+        return cls, repr(value)
+    if cls is tuple:
+        return cls, tuple(map(exactly, value))
+    if cls is frozenset:
+        return cls, frozenset(map(exactly, value))
+    return cls, id(value), value  # the last keeps it alive
 
 
 def _describe(leaves: Sequence[Any], memory: Memory) -> list[Leaf]:
@@ -310,7 +352,7 @@ def _loose(leaf: Leaf) -> Any:
         return leaf.dtype, tuple(size == 1 for size in leaf.shape)
     if isinstance(leaf, ScalarLeaf):
         return type(leaf.value)
-    return leaf
+    return exactly(leaf.value) if isinstance(leaf, StaticLeaf) else leaf
 
 
 def _touched(pairs: Sequence[tuple[int, int]], writes: Sequence[int]) -> bool:

@@ -77,7 +77,7 @@ class Bound:
         loops = program.loops
         shapes = [tuple(extent.value(sizes) for extent in a.shape) for a in loops.arrays]
         own = [
-            strides[a.slot] if a.role == "argument" and loops.owners[k] == k else _contiguous(shapes[k])
+            _unit(strides[a.slot], a.unit) if a.role == "argument" and loops.owners[k] == k else _contiguous(shapes[k])
             for k, a in enumerate(loops.arrays)
         ]
         self._memory = program.backend.memory
@@ -135,6 +135,11 @@ def _contiguous(shape: Sequence[int]) -> tuple[int, ...]:
         strides.append(step)
         step *= max(size, 1)
     return tuple(reversed(strides))
+
+
+def _unit(strides: tuple[int, ...], axis: int | None) -> tuple[int, ...]:
+    """Return `strides` with 1 for the contiguous axis: one that has a single element may have any stride."""
+    return strides if axis is None else (*strides[:axis], 1, *strides[axis + 1 :])
 
 
 def _converter(dtype: str) -> Converter:

@@ -15,13 +15,10 @@ import cupy
 from cupy.cuda import compiler
 from cupy.cuda.function import Module
 
-from xpaccel.backends.grid import Shape
+from xpaccel.backends.grid import Shape, options_of
 from xpaccel.cache import Store
 from xpaccel.codegen.cuda_c import ENTRY
 from xpaccel.errors import CompileError
-
-#: Each operation is rounded as the source has it: no multiplication and addition are one, and no number is flushed.
-OPTIONS = ("--std=c++17", "--fmad=false", "--ftz=false", "--prec-div=true", "--prec-sqrt=true")
 
 _functions: dict[tuple[int, str, tuple[str, ...]], Any] = {}
 _lock = threading.Lock()
@@ -36,11 +33,6 @@ class Stats:
 
 
 stats = Stats()
-
-
-def options_of(shape: Shape) -> tuple[str, ...]:
-    """Return the compiler's options for a launch of that shape."""
-    return (*OPTIONS, f"-DWARPS={shape.warps}", *(("-DWIDE",) if shape.wide else ()))
 
 
 def function(source: str, shape: Shape) -> Any:

@@ -14,6 +14,9 @@ from xpaccel.backends.base import Geometry
 from xpaccel.codegen.device import LANES, DeviceCode
 from xpaccel.loops.program import BLOCK, Nest
 
+#: NVRTC's options for every kernel. Each operation is rounded as the source has it: no multiplication and addition are
+#: one, and no number is flushed.
+OPTIONS = ("--std=c++17", "--fmad=false", "--ftz=false", "--prec-div=true", "--prec-sqrt=true")
 #: Lanes of a warp.
 WARP = 32
 #: The most blocks along y and z.
@@ -47,6 +50,11 @@ class Shape:
     wide: bool
     warps: int = 1
     chunk: int = 1
+
+
+def options_of(shape: Shape) -> tuple[str, ...]:
+    """Return NVRTC's options for a launch of that shape."""
+    return (*OPTIONS, f"-DWARPS={shape.warps}", *(("-DWIDE",) if shape.wide else ()))
 
 
 def shape_of(

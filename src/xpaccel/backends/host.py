@@ -35,21 +35,6 @@ class HostMemory(HostArrays):
         """Return the array of that shape and those strides that starts where `array` does."""
         return np.lib.stride_tricks.as_strided(array, tuple(shape), tuple(strides))
 
-    def problem(self, array: AnyArray) -> str | None:
-        """Refuse subclasses, which have rules of their own, and elements that are not aligned."""
-        cls = type(array)
-        if cls is not np.ndarray and cls is not np.memmap:
-            return (
-                f"is a {cls.__name__}, a subclass of numpy.ndarray with rules of its own. "
-                "Pass numpy.asarray(...) of it."
-            )
-        if not array.flags.aligned or any(stride % array.itemsize for stride in array.strides):
-            return (
-                f"is not aligned to its dtype {array.dtype.name} (a field of a structured array?). "
-                "Pass numpy.ascontiguousarray(...) of it."
-            )
-        return None
-
     def is_writeable(self, array: AnyArray) -> bool:
         """Whether it may be written to."""
         return bool(array.flags.writeable)

@@ -116,6 +116,11 @@ class Captured:
     shapes: tuple[tuple[Any, Any], ...] = ()
     arrays: tuple[Place, ...] = field(default=(), repr=False)
 
+    def outside(self, memory: Arrays) -> list[Any]:
+        """Return the arrays that it names, of that memory."""
+        found = {id(place.value): place.value for place in (*self.places, *self.arrays)}
+        return [value for value in found.values() if isinstance(value, memory.array_type)]
+
     def check(self) -> bool:
         """Whether nothing that is part of the program has changed."""
         for place in self.places:

@@ -70,6 +70,11 @@ class Number:
         self._value = value
         self._affine = affine
 
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        """The type of the number that it stands for, so that `isinstance` answers as it does in an eager run."""
+        return type(self._value)
+
     def _check(self) -> None:
         check_session(self._session, "a number")
 

@@ -27,6 +27,9 @@ class Arrays(Protocol):
 
     array_type: type[Any]
 
+    def problem(self, array: Any) -> str | None:
+        """Return None if nests can work on this array, else why not and what to do."""
+
     def snapshot(self, array: Any) -> Any:
         """Return what the elements of an array are now, for `differs`."""
 
@@ -43,6 +46,21 @@ class HostArrays:
     """NumPy's arrays."""
 
     array_type: type[Any] = np.ndarray
+
+    def problem(self, array: np.ndarray[Any, Any]) -> str | None:
+        """Refuse subclasses, which have rules of their own, and elements that are not aligned."""
+        cls = type(array)
+        if cls is not np.ndarray and cls is not np.memmap:
+            return (
+                f"is a {cls.__name__}, a subclass of numpy.ndarray with rules of its own. "
+                "Pass numpy.asarray(...) of it."
+            )
+        if not array.flags.aligned or any(stride % array.itemsize for stride in array.strides):
+            return (
+                f"is not aligned to its dtype {array.dtype.name} (a field of a structured array?). "
+                "Pass numpy.ascontiguousarray(...) of it."
+            )
+        return None
 
     def snapshot(self, array: np.ndarray[Any, Any]) -> bytes:
         """Return the bytes of an array."""
@@ -127,6 +145,10 @@ class Session:
         buffer = self.captured.get(id(array))
         if buffer is None:
             dtype = checked_dtype(array.dtype)
+            problem = memory_of(array, self.memory).problem(array)
+            if problem is not None:
+                what, _, advice = problem.partition(". ")
+                raise trace_error(f"an array from outside of the kernel {what}", advice)
             slot = self.arguments + len(self.constants)
             node = self.builder.input(slot, dtype, array.shape)
             buffer = Buffer(node, constant=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import linecache
 import os
 import sys
+import threading
 from types import CodeType, FrameType
 
 from xpaccel.errors import TraceError
@@ -53,8 +54,18 @@ def user_place() -> str:
     return f"{place}: `{line}`" if line else place
 
 
+class _Noted(threading.local):
+    errors: list[TraceError] | None = None
+
+
+#: The errors of the trace in progress: a kernel that catches one would go on with what eager NumPy never does.
+noted = _Noted()
+
+
 def trace_error(what: str, advice: str) -> TraceError:
     """Return a `TraceError` that says what happened, on which line of the user's, and what to do.
+
+    The trace in progress fails with it, also where the kernel itself catches it.
 
     Parameters
     ----------
@@ -65,4 +76,7 @@ def trace_error(what: str, advice: str) -> TraceError:
     """
     place = user_place()
     where = f" ({place})" if place else ""
-    return TraceError(f"{what}{where}.\n    {advice}")
+    error = TraceError(f"{what}{where}.\n    {advice}")
+    if noted.errors is not None:
+        noted.errors.append(error)
+    return error

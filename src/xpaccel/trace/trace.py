@@ -38,6 +38,7 @@ from xpaccel.trace.session import (
     memory_of,
 )
 from xpaccel.trace.sizes import ONE
+from xpaccel.trace.source import noted
 from xpaccel.trace.tracer import Tracer, fresh
 from xpaccel.trace.tree import TreeDef, flatten
 from xpaccel.trace.view import Buffer, View
@@ -106,11 +107,13 @@ def trace(
     guards = Guards(_hints(leaves))
     session = Session(name, guards, sum(isinstance(leaf, ArrayLeaf) for leaf in leaves), memory)
     arguments, buffers = _arguments(session, leaves)
-    before = activate(session)
+    before, noted.errors = activate(session), []
     try:
         args, kwargs = rebuild(arguments)
         given = flatten((args, kwargs))
         returned = function(*args, **kwargs)
+        if noted.errors:
+            raise noted.errors[0]
         session.builder.line = ""
         untouched = state == (captured.check(), _attributes(objects))
         for place, before_trace in zip(captured.arrays, snapshots, strict=True):
@@ -125,6 +128,7 @@ def trace(
             buffer.check()
     finally:
         activate(before)
+        noted.errors = None
     writes = tuple((b.slot, b.node) for b in buffers if b.slot is not None and b.node.op != "input")
     inputs = (*(_input_of(b) for b in buffers), *session.constant_nodes)
     graph = Graph(inputs, tuple(outputs), writes, guards, tuple(session.scalar_guards.items()))

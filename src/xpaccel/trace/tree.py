@@ -16,7 +16,7 @@ class TreeDef:
     type
         The container's type; None for a leaf.
     keys
-        The dict's keys, or the dataclass's field names.
+        The dict's keys, or the names of the dataclass's fields and of what else the instance holds.
     children
         One tree for each item.
     """
@@ -41,6 +41,7 @@ class TreeDef:
             and self._hash == other._hash
             and self.type is other.type
             and self.keys == other.keys
+            and list(map(type, self.keys)) == list(map(type, other.keys))  # 1 and 1.0 are equal keys
             and self.children == other.children
         )
 
@@ -102,8 +103,8 @@ for _leaf in (int, float, complex, bool, str, type(None)):
     _kinds[_leaf] = ""
 
 
-#: Trees met before, by type, keys and the identity of their children, which they keep alive.
-_trees: dict[tuple[type[Any], tuple[Any, ...], tuple[int, ...]], TreeDef] = {}
+#: Trees met before, by type, keys, their types and the identity of their children, which they keep alive.
+_trees: dict[tuple[type[Any], tuple[Any, ...], tuple[type[Any], ...], tuple[int, ...]], TreeDef] = {}
 _MOST = 1000
 
 
@@ -150,6 +151,7 @@ def flatten(obj: Any) -> tuple[list[Any], TreeDef]:
             keys, items = tuple(item), item.values()
         elif kind == "dataclass":
             keys = tuple([field.name for field in dataclasses.fields(item)])
+            keys += tuple([name for name in getattr(item, "__dict__", ()) if name not in keys])  # set in __post_init__
             items = [getattr(item, name) for name in keys]
         children = []
         for child in items:
@@ -158,7 +160,7 @@ def flatten(obj: Any) -> tuple[list[Any], TreeDef]:
                 children.append(LEAF)
             else:
                 children.append(walk(child))
-        key = (cls, keys, tuple([id(child) for child in children]))
+        key = (cls, keys, tuple(map(type, keys)), tuple([id(child) for child in children]))
         tree = known.get(key)
         if tree is None:
             tree = TreeDef(cls, keys, tuple(children))
