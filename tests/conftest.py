@@ -32,9 +32,13 @@ def required() -> frozenset[str]:
     return frozenset(backends.names()) if words == ["all"] else frozenset(words)
 
 
+#: Why a backend is not available; asked before any test puts a stand-in in place.
+REASONS = {name: backends.why_unavailable(name) for name in backends.names()}
+
+
 def need(name: str) -> None:
     """Skip the running test with the backend's own reason, or fail where the backend is required."""
-    reason = backends.why_unavailable(name)
+    reason = REASONS[name]
     if reason is not None and name in required():
         pytest.fail(f"XP_REQUIRE asks for {name}: {reason}", pytrace=False)
     if reason is not None:
@@ -72,5 +76,4 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_report_header() -> list[str]:
-    states = ((name, backends.why_unavailable(name)) for name in backends.names())
-    return [f"backend {name}: {'available' if reason is None else reason}" for name, reason in states]
+    return [f"backend {name}: {'available' if reason is None else reason}" for name, reason in REASONS.items()]
