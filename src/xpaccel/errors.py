@@ -21,3 +21,9 @@ class BackendError(XpaccelError):
 
 class CompileError(XpaccelError):
     """A generated program was refused by the compiler below; the message names its source file."""
+
+
+def out_of_bounds(size: int, line: str) -> IndexError:
+    """Return the error of an index that is not on its axis of `size`, used on a line of the user's."""
+    where = f" ({line})" if line else ""
+    return IndexError(f"an index is out of bounds for an axis with size {size}{where}")

@@ -17,7 +17,8 @@ from xpaccel import debug
 from xpaccel.backends import threads
 from xpaccel.backends.base import Geometry
 from xpaccel.backends.threads import Function
-from xpaccel.codegen.layout import NestCode
+from xpaccel.codegen.layout import Layout, NestCode
+from xpaccel.errors import out_of_bounds
 from xpaccel.loops.cost import Cost, cost
 from xpaccel.loops.program import LoopProgram, Nest
 from xpaccel.ops import OPS, dtype_kind
@@ -56,6 +57,8 @@ class CpuLaunches:
         self._int_scalars: list[tuple[int, int]] = []
         self._float_scalars: list[tuple[int, int]] = []
         self._launches: list[tuple[Function, int, int, int, int, int]] = []
+        #: The layouts of nests with checks, and where in ints the address of the status stands.
+        self._checked: list[tuple[int, Layout]] = []
         #: What is shown of each launch; empty unless ``XP_DEBUG`` asks for it.
         self._costs: list[tuple[Nest, Cost]] = []
         floats = 0
@@ -68,6 +71,8 @@ class CpuLaunches:
             floats = self._lay_out(code, box, ints, floats)
             low, high = box[code.layout.parallel]
             pieces = min(threads.count(), int(_nanoseconds(nest, box) / GRAIN), high - low)
+            if nest.ordered:
+                pieces = 1
             self._launches.append((function, 8 * first, 8 * first_float, low, high, max(pieces, 1)))
             if debug.level() >= 2:
                 self._costs.append((nest, cost(loops, nest, sizes)))
@@ -90,13 +95,23 @@ class CpuLaunches:
         for number in layout.integers:
             self._int_scalars.append((len(ints), number))
             ints.append(0)
+        ints.extend(check.size.value(geometry.sizes) for check in layout.checks)
+        if layout.checks:
+            self._checked.append((len(ints), layout))
+            ints.append(0)
         for number in layout.floats:
             self._float_scalars.append((floats, number))
             floats += 2 if dtype_kind(loops.scalars[number][1]) == "c" else 1
         return floats
 
     def run(self, arrays: Sequence[Any], addresses: Sequence[int], scalars: Sequence[Any]) -> None:
-        """Run all nests in order."""
+        """Run all nests in order.
+
+        Raises
+        ------
+        IndexError
+            If a place was outside its axis.
+        """
         ints, floats = array("q", self._ints), array("d", self._floats)
         for place, number, offset in self._patches:
             ints[place] = addresses[number] + offset
@@ -110,6 +125,25 @@ class CpuLaunches:
             else:
                 floats[place] = value
         ints_at, floats_at = ints.buffer_info()[0], floats.buffer_info()[0]
+        if self._checked:
+            status = array("q", bytes(8 * len(self._checked)))
+            status_at = status.buffer_info()[0]
+            for number, (place, _) in enumerate(self._checked):
+                ints[place] = status_at + 8 * number
+            self._run(ints_at, floats_at)
+            if any(status):
+                self._fail(status)
+            return
+        self._run(ints_at, floats_at)
+
+    def _fail(self, status: Sequence[int]) -> None:
+        """Raise for the first check that failed."""
+        for (_, layout), bits in zip(self._checked, status, strict=True):
+            for check in layout.failed(bits):
+                raise out_of_bounds(check.size.value(self._geometry.sizes), check.line)
+
+    def _run(self, ints_at: int, floats_at: int) -> None:
+        """Run all nests with their parameters at these addresses."""
         if self._costs:
             self._run_shown(ints_at, floats_at)
             return
@@ -140,6 +174,7 @@ def _nanoseconds(nest: Nest, box: Sequence[tuple[int, int]]) -> float:
         if not (nest.reduction and nest.reduction.block and axis == 0):
             points *= max(high - low, 0)
     loads = {value.data[0]: np.dtype(value.dtype).itemsize for value in nest.values if value.op == "load"}
-    traffic = sum(loads.values()) + sum(np.dtype(nest.values[store.value].dtype).itemsize for store in nest.stores)
+    # what is gathered comes in cache lines, of which some are there already
+    traffic = sum(loads.values()) + 32 * sum(value.op == "gather" for value in nest.values) + sum(np.dtype(nest.values[store.value].dtype).itemsize for store in nest.stores)
     flops = sum(OPS[value.op].flops for value in nest.values if value.op in OPS)
     return points * (traffic / 40 + flops / 32)

@@ -5,9 +5,10 @@ pointer, which the driver puts at the first of them, and differ by constant offs
 contiguous axis. What a nest must be told at run time is then data, in the order in which the
 driver writes it down:
 
-* ``ints``: the address of each stream, the strides (in elements) that its loops multiply with, the
-  bounds of its loops (but for the one that is cut between threads), where its ``index`` values
-  start, and its integer scalars;
+* ``ints``: the address of each stream, the strides (in elements) that its loops and computed positions
+  multiply with, the bounds of its loops (but for the one that is cut between threads), where its ``index``
+  values start, its integer scalars, and, where it has checks, their sizes and the address of a status: an
+  int64, 0 before the nest, in which it sets bit k (at most `LAST_CHECK`) where check k fails;
 * ``floats``: its floating scalars (a complex one takes two).
 
 Offsets and extents are nowhere in the source, so nests that differ in them alone, such as the
@@ -19,9 +20,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from xpaccel.graph.affine import Affine
-from xpaccel.loops.program import Index, LoopProgram, Nest, Position
+from xpaccel.loops.program import Check, Index, LoopProgram, Moves, Nest, Position
 from xpaccel.ops import dtype_kind
 
+#: The highest bit of a status: checks from this number on share it.
+LAST_CHECK = 62
 #: An axis of fewer points than this is not worth cutting between threads.
 SHORT = 16
 
@@ -62,6 +65,8 @@ class Layout:
         For each load and store, ``(stream number, offset)``.
     scopes
         How many distinct memories the nest touches.
+    checks
+        What places are checked against.
     """
 
     streams: tuple[Stream, ...]
@@ -73,6 +78,7 @@ class Layout:
     parallel: int
     places: dict[tuple[int, Index], tuple[int, int]]
     scopes: int
+    checks: tuple[Check, ...] = ()
 
     @property
     def first_stride(self) -> int:
@@ -95,9 +101,23 @@ class Layout:
         return self.first_index + len(self.indices)
 
     @property
+    def first_check(self) -> int:
+        """The place of the size of the first check in ``ints``."""
+        return self.first_integer + len(self.integers)
+
+    @property
+    def status(self) -> int:
+        """The place of the address of the status in ``ints``, where there are checks."""
+        return self.first_check + len(self.checks)
+
+    @property
     def size(self) -> int:
         """The length of ``ints``."""
-        return self.first_integer + len(self.integers)
+        return self.status + bool(self.checks)
+
+    def failed(self, status: int) -> tuple[Check, ...]:
+        """Return the checks that a status says have failed; of those that share a bit, the first."""
+        return tuple(check for bit, check in enumerate(self.checks[: LAST_CHECK + 1]) if status >> bit & 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +165,13 @@ class _Streams:
         scope = self.scopes.setdefault(self.program.owners[array], len(self.scopes))
         return Stream(array, tuple(p.start for p in index), tuple(map(tuple, terms)), scope)
 
+    def moved(self, array: int, index: Index, moves: Moves) -> tuple[int, int]:
+        """Return the stream of an element and its offset where the computed positions are 0."""
+        for axis, _ in moves:
+            if axis != self.program.arrays[array].unit:
+                self.strides.setdefault((array, axis), len(self.strides))
+        return self.place(array, index)
+
 
 def layout(program: LoopProgram, nest: Nest) -> Layout:
     """Find the streams of a nest and lay out what it is told."""
@@ -156,12 +183,14 @@ def layout(program: LoopProgram, nest: Nest) -> Layout:
     for value in nest.values:
         if value.op == "load":
             places[value.data] = streams.place(*value.data)
+        elif value.op == "gather":
+            places[value.data[:2]] = streams.moved(*value.data)
         elif value.op == "index":
             indices.setdefault(value.data[0])
         elif value.op == "scalar":
             (integers if dtype_kind(value.dtype) in "biu" else floats).setdefault(value.data[0])
     for store in nest.stores:
-        places[store.array, store.index] = streams.place(store.array, store.index)
+        places[store.array, store.index] = streams.moved(store.array, store.index, store.moves)
     parallel = parallel_axis(nest)
     return Layout(
         tuple(streams.found),
@@ -173,6 +202,7 @@ def layout(program: LoopProgram, nest: Nest) -> Layout:
         parallel,
         places,
         len(streams.scopes),
+        nest.checks,
     )
 
 

@@ -27,8 +27,11 @@ __all__ = [
     "integer",
     "integer_scalar",
     "load",
+    "outside",
+    "place",
     "pointer",
     "prefetch",
+    "report",
     "scalar",
     "shift",
     "store",
@@ -192,6 +195,44 @@ def fence(typing: Any) -> Any:
     return types.void(), emit
 
 
+@intrinsic
+def place(typing: Any, index: Any, size: Any) -> Any:
+    """``place(index, size)``: where NumPy's index points to on an axis of `size`; 0 where that is outside."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        at, is_outside = _placed(builder, *args)
+        return builder.select(is_outside, _INDEX(0), at)
+
+    return types.int64(types.int64, types.int64), emit
+
+
+@intrinsic(prefer_literal=True)
+def outside(typing: Any, index: Any, size: Any, bit: Any) -> Any:
+    """``outside(index, size, bit)``: 0 where NumPy's index is on an axis of `size`, else ``1 << bit``."""
+    signature = types.int64(types.int64, types.int64, bit)
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _, is_outside = _placed(builder, *args[:2])
+        return builder.shl(builder.zext(is_outside, _INDEX), _INDEX(signature.args[2].literal_value))
+
+    return signature, emit
+
+
+@intrinsic(prefer_literal=True)
+def report(typing: Any, ints: Any, number: Any, bits: Any) -> Any:
+    """``report(ints, number, bits)``: set `bits`, if any, in the word whose address is ``ints[number]``."""
+    signature = types.void(ints, number, types.int64)
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        with builder.if_then(builder.icmp_unsigned("!=", args[2], _INDEX(0)), likely=False):
+            address = _parameter(builder, args[0], signature.args[1].literal_value, _INDEX)
+            word = builder.inttoptr(address, _INDEX.as_pointer())
+            builder.atomic_rmw("or", word, args[2], "monotonic")  # pieces on other threads may report too
+        return context.get_dummy_value()
+
+    return signature, emit
+
+
 @intrinsic(prefer_literal=True)
 def prefetch(typing: Any, base: Any, index: Any) -> Any:
     """``prefetch(base, index)``: ask for the cache line of an element that need not exist."""
@@ -221,6 +262,12 @@ def accumulators(typing: Any, count: Any, dtype: Any) -> Any:
         return strip
 
     return signature, emit
+
+
+def _placed(builder: Any, index: Any, size: Any) -> tuple[Any, Any]:
+    """Return the place that an index means, and whether it is outside of its axis."""
+    at = builder.select(builder.icmp_signed("<", index, _INDEX(0)), builder.add(index, size), index)
+    return at, builder.icmp_unsigned(">=", at, size)
 
 
 def _parameter(builder: Any, base: Any, place: int, kind: ir.Type) -> Any:

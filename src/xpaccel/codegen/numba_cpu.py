@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from xpaccel.codegen.layout import NestCode, layout
+from xpaccel.codegen.layout import LAST_CHECK, NestCode, layout
 from xpaccel.graph.scalar import literal
 from xpaccel.loops.program import (
     BLOCK,
@@ -17,6 +17,7 @@ from xpaccel.loops.program import (
     IN_ORDER,
     LANES,
     LoopProgram,
+    Moves,
     Nest,
     Position,
     Store,
@@ -63,6 +64,10 @@ class _Printer:
             self.put(1, f"hi{axis} = integer(ints, {lay.first_bound + 2 * number + 1})")
         for number in range(len(lay.indices)):
             self.put(1, f"k{number} = integer(ints, {lay.first_index + number})")
+        for number in range(len(lay.checks)):
+            self.put(1, f"n{number} = integer(ints, {lay.first_check + number})")
+        if lay.checks:
+            self.put(1, "failed = int64(0)")
         self.pointers = [f"p{number}" for number in range(len(lay.streams))]
         self.values(0, 1)
         if self.nest.reduction is None:
@@ -71,6 +76,8 @@ class _Printer:
             self.reduce_lanes()
         else:
             self.reduce_strip()
+        if lay.checks:
+            self.put(1, f"report(ints, {lay.status}, failed)")
         return "\n".join(self.lines) + "\n"
 
     def put(self, depth: int, line: str) -> None:
@@ -187,9 +194,9 @@ class _Printer:
         """For each value, inside how many loops it must stand."""
         levels: list[int] = []
         for value in self.nest.values:
-            if value.op == "load":
-                moving = [p.axis for p in value.data[1] if p.step]
-                level = max((self.depth_of[axis] for axis in moving), default=0)
+            if value.op in ("load", "gather"):
+                moving = [self.depth_of[p.axis] for p in value.data[1] if p.step]
+                level = max((*moving, *(levels[arg] for arg in value.args)), default=0)
             elif value.op == "index":
                 position = value.data[0]
                 level = self.depth_of[position.axis] if position.step else 0
@@ -202,6 +209,10 @@ class _Printer:
         """Print the values that stand inside `level` loops."""
         for number, value in enumerate(self.nest.values):
             if self.levels[number] == level:
+                if value.op == "place":
+                    (check,) = value.data
+                    given = f"v{value.args[0]}, n{check}, {min(check, LAST_CHECK)}"
+                    self.put(depth, f"failed = failed | outside({given})")
                 self.put(depth, f"v{number} = {self.expression(value)}")
 
     def expression(self, value: Value) -> str:
@@ -209,6 +220,12 @@ class _Printer:
         if value.op == "load":
             stream, offset = lay.places[value.data]
             return f"load({self.pointers[stream]}, {self.inner(stream, offset)}, {self.scope(stream)})"
+        if value.op == "gather":
+            stream, offset = lay.places[value.data[:2]]
+            index = self.moved(self.inner(stream, offset), value.data[0], value.data[2], value.args)
+            return f"load({self.pointers[stream]}, {index}, {self.scope(stream)})"
+        if value.op == "place":
+            return f"place(v{value.args[0]}, n{value.data[0]})"
         if value.op == "const":
             return self.literal(literal(value.data[0]), value.dtype)
         if value.op == "scalar":
@@ -247,7 +264,28 @@ class _Printer:
     def store(self, store: Store, value: str = "") -> str:
         stream, offset = self.layout.places[store.array, store.index]
         text = value or f"v{store.value}"
-        return f"store({self.pointers[stream]}, {self.inner(stream, offset)}, {text}, {self.scope(stream)})"
+        index = self.moved(self.inner(stream, offset), store.array, store.moves, store.args)
+        if store.mode != "set":
+            dtype, kept = self.nest.values[store.value].dtype, self.program.arrays[store.array].dtype
+            there = self.cast(f"load({self.pointers[stream]}, {index}, {self.scope(stream)})", kept, dtype)
+            text = self.cast(self.combined(COMBINE[store.mode], dtype, there, text), dtype, kept)
+        written = f"store({self.pointers[stream]}, {index}, {text}, {self.scope(stream)})"
+        return f"if failed == 0: {written}" if store.moves else written
+
+    def moved(self, index: str, array: int, moves: Moves, args: tuple[int, ...]) -> str:
+        """Return the index of an element some of whose positions are computed."""
+        parts = [index] if index != "0" else []
+        for (axis, step), arg in zip(moves, args, strict=True):
+            factors = [] if step == 1 else [str(step)]
+            if axis != self.program.arrays[array].unit:
+                factors.append(f"s{self.layout.strides.index((array, axis))}")
+            parts.append(" * ".join([*factors, f"v{arg}"]))
+        return " + ".join(parts) or "0"
+
+    @staticmethod
+    def cast(text: str, source: str, target: str) -> str:
+        """Spell a conversion, where there is one."""
+        return text if source == target else f"cast({text}, {target})"
 
     def scope(self, stream: int) -> str:
         total = self.layout.scopes + (self.nest.reduction is not None)

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from xpaccel.errors import out_of_bounds
 from xpaccel.graph.affine import Affine, Symbol
+from xpaccel.graph.calls import evaluate
 from xpaccel.graph.graph import Graph
 from xpaccel.graph.node import Node
 from xpaccel.graph.scalar import compile_scalars, literal
@@ -166,6 +168,50 @@ def _reduce(node: Node, inputs: Sequence[Array], shape: tuple[int, ...], size: C
     return np.asarray(_REDUCE[kind].reduce(inputs[0], axis=axes, dtype=node.dtype))
 
 
+def _place(node: Node, inputs: Sequence[Array], shape: tuple[int, ...], size: Callable[[Affine], int]) -> Array:
+    (index,), extent = inputs, size(node.params[0])
+    places = np.where(index < 0, index + extent, index)
+    if np.any((places < 0) | (places >= extent)):
+        raise out_of_bounds(extent, node.line)
+    return np.asarray(places)
+
+
+def _at(
+    by: Sequence[int | None], places: Sequence[Array], shape: Sequence[int]
+) -> tuple[np.ndarray[Any, Any] | int, ...]:
+    """Return an array of positions, broadcast against `shape`, for each axis; an axis at -1 is at 0."""
+    remaining, grid = iter(places), np.indices(shape, sparse=True)
+    return tuple(next(remaining) if axis is None else 0 if axis < 0 else grid[axis] for axis in by)
+
+
+def _gather(node: Node, inputs: Sequence[Array], shape: tuple[int, ...], size: Callable[[Affine], int]) -> Array:
+    source, *places = inputs
+    return np.asarray(source[_at(node.params, places, shape)])
+
+
+def _scatter(node: Node, inputs: Sequence[Array], shape: tuple[int, ...], size: Callable[[Affine], int]) -> Array:
+    (base, value, *places), (mode, *box) = inputs, node.params
+    at = _at([by for _, _, by in box], places, value.shape)
+    positions = [
+        np.broadcast_to(size(start) + step * k, value.shape).ravel() for (start, step, _), k in zip(box, at, strict=True)
+    ]
+    for position, extent in zip(positions, shape, strict=True):
+        if position.size and not 0 <= position.min() <= position.max() < extent:
+            raise AssertionError(f"{node!r} goes from {position.min()} to {position.max()} on an axis of {extent}")
+    result = base.copy()
+    for point, element in zip(zip(*positions, strict=True), value.ravel(), strict=True):
+        if mode == "set":
+            result[point] = element
+        else:
+            result[point] = np.asarray(_REDUCE[mode](result[point].astype(value.dtype), element)).astype(base.dtype)
+    return result
+
+
+def _call(node: Node, inputs: Sequence[Array], shape: tuple[int, ...], size: Callable[[Affine], int]) -> Array:
+    function, arguments, number = node.params
+    return np.asarray(evaluate(np, function, inputs, arguments)[number])
+
+
 _RULES: dict[str, Rule] = {
     "const": _const,
     "astype": _astype,
@@ -178,4 +224,8 @@ _RULES: dict[str, Rule] = {
     "concat": _concat,
     "roll": _roll,
     "reduce": _reduce,
+    "place": _place,
+    "gather": _gather,
+    "scatter": _scatter,
+    "call": _call,
 }

@@ -22,7 +22,22 @@ name in OPS    ()                          elementwise; arguments of equal shape
 ``reduce``     (kind, axes)                kind in `REDUCTIONS`; axes sorted, removed
 ``update``     ((start, step), ...)        inputs (base, value): base with the strided box of
                                            ``value.shape`` replaced by value
+``place``      (size,)                     where NumPy's index points to on an axis of `size` (not 0):
+                                           ``i + size`` where negative; IndexError outside
+``gather``     (axis | None, ...)          inputs (source, \\*places): an element of source for each
+                                           element of the places, which have the result's shape.
+                                           Each axis of source is walked with an axis of the
+                                           result, or is (None) at the next of the places
+``scatter``    (mode, (start, step, by),   inputs (base, value, \\*places), the places of value's shape:
+               ...)                        base, into which the elements of value are put in C order.
+                                           An axis of base is at ``start + step*k``, k the element's
+                                           index along axis `by`, its next place (None), or 0 (-1)
+``call``       (function, arguments, n)    result `n` of a function of the namespace, by its dotted
+                                           name; `arguments` are ``(keyword, value)`` pairs
 =============  ==========================  ====================================================
+
+The mode of a scatter is ``set`` (the last one wins), or the kind of reduction that combines an
+element with what is there, in the dtype of value; the result is cast to the dtype of base.
 
 Starts and shapes are `Affine`. Sizes of 1 are always constants, so broadcasting needs no guard.
 A node's position in the order of construction is its `serial`: eager NumPy would have computed the
@@ -65,7 +80,12 @@ class Node:
     @property
     def is_elementwise(self) -> bool:
         """Whether each element depends on the same element of the inputs alone."""
-        return self.op in OPS or self.op == "astype"
+        return self.op in OPS or self.op in ("astype", "place")
+
+    @property
+    def is_update(self) -> bool:
+        """Whether it is another version of its first input, so that both may lie in one memory."""
+        return self.op in ("update", "scatter")
 
     def __repr__(self) -> str:
         shape = ", ".join(map(str, self.shape))
@@ -196,6 +216,45 @@ class Builder:
         assert base.ndim == value.ndim == len(starts), (base, value)
         box = tuple((Affine.of(start), step) for start, step in zip(starts, steps, strict=True))
         return self.make("update", (base, value), box, base.dtype, base.shape)
+
+    def place(self, index: Node, size: AffineLike) -> Node:
+        """Return where the elements of `index` point to on an axis of `size`, which is not 0."""
+        return self.make("place", (self.astype(index, "int64"),), (Affine.of(size),), "int64", index.shape)
+
+    def gather(self, source: Node, places: Sequence[Node], axes: Sequence[int | None]) -> Node:
+        """Return an element of `source` for each element of `places`, of which None in `axes` take one each."""
+        assert len(axes) == source.ndim, (source, axes)
+        assert axes.count(None) == len(places) > 0, (axes, places)
+        assert all(place.shape == places[0].shape for place in places), places
+        return self.make("gather", (source, *places), tuple(axes), source.dtype, places[0].shape)
+
+    def scatter(
+        self,
+        base: Node,
+        value: Node,
+        places: Sequence[Node],
+        mode: str,
+        box: Sequence[tuple[AffineLike, int, int | None]],
+    ) -> Node:
+        """Return `base` with the elements of `value` put at `places`."""
+        assert mode == "set" or mode in REDUCTIONS, mode
+        assert len(box) == base.ndim, (base, box)
+        assert all(place.shape == value.shape for place in places), (value, places)
+        params = [(Affine.of(start), step, by) for start, step, by in box]
+        return self.make("scatter", (base, value, *places), (mode, *params), base.dtype, base.shape)
+
+    def call(
+        self,
+        function: str,
+        inputs: Sequence[Node],
+        arguments: Sequence[tuple[str, Any]],
+        results: Sequence[tuple[str, Iterable[AffineLike]]],
+    ) -> list[Node]:
+        """Return the results, each of a dtype and a shape, of a function of the namespace."""
+        return [
+            self.make("call", inputs, (function, tuple(arguments), number), dtype, shape)
+            for number, (dtype, shape) in enumerate(results)
+        ]
 
 
 def topological(outputs: Iterable[Node]) -> list[Node]:

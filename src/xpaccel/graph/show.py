@@ -58,7 +58,22 @@ def _text(node: Node, names: dict[Node, str]) -> str:
         return f"{inputs[0]}[{_box(node.params, node)}]"
     if node.op == "update":
         return f"{inputs[0]} with [{_box(node.params, node.inputs[1])}] = {inputs[1]}"
+    if node.op == "gather":
+        return f"{inputs[0]}[{_at(list(node.params), inputs[1:])}]"
+    if node.op == "scatter":
+        mode, *box = node.params
+        remaining = iter(inputs[2:])
+        at = ", ".join(
+            _moving(start, step, next(remaining) if by is None else f"i{by}") if by != -1 else str(start)
+            for start, step, by in box
+        )
+        return f"{inputs[0]} with [{at}] {'' if mode == 'set' else f'{mode} '}= {inputs[1]}"
+    if node.op == "call":
+        function, arguments, number = node.params
+        given = [f"{keyword}={value!r}" for keyword, value in arguments]
+        return f"call {function}({', '.join([*inputs, *given])})[{number}]"
     params = {
+        "place": lambda: [f"size={node.params[0]}"],
         "axes": lambda: ["new" if axis is None else str(axis) for axis in node.params],
         "reduce": lambda: [f"axes={','.join(map(str, node.params[1]))}"],
         "roll": lambda: [f"axis={node.params[0]}", f"shift={node.params[1]}"],
@@ -66,6 +81,16 @@ def _text(node: Node, names: dict[Node, str]) -> str:
     }.get(node.op, list)()
     name = node.params[0] if node.op == "reduce" else node.op
     return f"{name}({', '.join([*inputs, *params])})"
+
+
+def _at(by: list[int | None], places: list[str]) -> str:
+    remaining = iter(places)
+    return ", ".join(next(remaining) if axis is None else f"i{axis}" for axis in by)
+
+
+def _moving(start: Affine, step: int, index: str) -> str:
+    text = index if step == 1 else f"{step}*{index}"
+    return text if start == Affine() else f"{start} + {text}"
 
 
 def _box(box: tuple[tuple[Affine, int], ...], counts: Node) -> str:

@@ -81,9 +81,9 @@ def _check_ends(graph: Graph, fail: Callable[[Node, str], None]) -> None:
             fail(node, "is an input that is not listed")
     for slot, node in graph.writes:
         base = node
-        while base.op == "update":
+        while base.is_update:
             base = base.inputs[0]
-        if node.op != "update" or base.op != "input" or base.params[0] != slot:
+        if not node.is_update or base.op != "input" or base.params[0] != slot:
             fail(node, f"is written to argument {slot} and is no update of it")
 
 
@@ -225,6 +225,62 @@ def _reduce(node: Node, graph: Graph) -> str:
     return _same_dtype(node)
 
 
+def _place(node: Node, graph: Graph) -> str:
+    if node.dtype != "int64" or node.inputs[0].dtype != "int64":
+        return "is not int64"
+    if graph.guards.hint(node.params[0]) < 1:
+        return "is on an empty axis"
+    return "changes the shape" if node.shape != node.inputs[0].shape else ""
+
+
+def _places(places: tuple[Node, ...], by: list[int | None], shape: Shape) -> str:
+    """Check what `gather` and `scatter` have in common: places, and axes of `shape` that are walked."""
+    if by.count(None) != len(places):
+        return "has another number of places than its axes say"
+    if any(place.shape != shape or place.dtype != "int64" for place in places):
+        return "has places of another shape or dtype"
+    walked = [axis for axis in by if axis is not None and axis >= 0]
+    if len(set(walked)) != len(walked) or any(axis >= len(shape) for axis in walked):
+        return "names an axis twice, or one that is not there"
+    return ""
+
+
+def _gather(node: Node, graph: Graph) -> str:
+    source, *places = node.inputs
+    if len(node.params) != source.ndim:
+        return "places another number of axes"
+    for size, axis in zip(source.shape, node.params, strict=True):
+        if axis is not None and (axis >= node.ndim or size != node.shape[axis]):
+            return "has another size than its source"
+    return _places(tuple(places), list(node.params), node.shape) or (
+        "changes the dtype" if node.dtype != source.dtype else ""
+    )
+
+
+def _scatter(node: Node, graph: Graph) -> str:
+    (base, value, *places), (mode, *box) = node.inputs, node.params
+    if len(box) != base.ndim:
+        return "places another number of axes"
+    if mode != "set" and mode not in REDUCTIONS:
+        return "is of an unknown kind"
+    if node.shape != base.shape or node.dtype != base.dtype or (mode == "set" and value.dtype != base.dtype):
+        return "changes the shape or the dtype"
+    rule = _places(tuple(places), [by for _, _, by in box], value.shape)
+    hint = graph.guards.hint
+    if rule or any(hint(size) == 0 for size in value.shape):
+        return rule
+    for (start, step, by), size in zip(box, base.shape, strict=True):
+        if by is not None:
+            first, last = hint(start), hint(start) + step * (hint(value.shape[by]) - 1 if by >= 0 else 0)
+            if step == 0 or min(first, last) < 0 or max(first, last) >= hint(size):
+                return f"goes from {first} to {last} by {step} on an axis of {hint(size)}"
+    return ""
+
+
+def _call(node: Node, graph: Graph) -> str:
+    return "" if isinstance(node.params[0], str) else "names no function"
+
+
 _RULES: dict[str, tuple[int | None, Callable[[Node, Graph], str]]] = {
     "input": (0, _leaf),
     "scalar": (0, _zero_d),
@@ -239,4 +295,8 @@ _RULES: dict[str, tuple[int | None, Callable[[Node, Graph], str]]] = {
     "roll": (1, _roll),
     "reduce": (1, _reduce),
     "update": (2, _update),
+    "place": (1, _place),
+    "gather": (None, _gather),
+    "scatter": (None, _scatter),
+    "call": (None, _call),
 }

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from xpaccel.graph.affine import Affine, Guards
 from xpaccel.graph.node import Node
 from xpaccel.graph.scalar import ScalarExpr
-from xpaccel.loops.index import move, pieces, shifted
-from xpaccel.loops.program import COMBINE, Index, Position, Value
+from xpaccel.loops.index import Lookup, Places, lookups, move, pieces, settled, shifted
+from xpaccel.loops.program import COMBINE, Check, Index, Moves, Position, Store, Value
 from xpaccel.loops.sinks import Box, Memory, Sink, Time, expansions
 
 
@@ -55,9 +55,10 @@ class Body:
 
     def __init__(self, memory: Memory, scalars: Scalars, box: Box) -> None:
         self.values: list[Value] = []
+        self.checks: dict[Check, int] = {}
         self._memory, self._scalars, self._box = memory, scalars, box
         self._numbers: dict[Value, int] = {}
-        self._known: dict[tuple[Node, Index], int] = {}
+        self._known: dict[tuple[Node, Places], int] = {}
         self._defined: dict[Node, tuple[Index, int]] = {}
 
     def add(self, value: Value) -> int:
@@ -68,9 +69,23 @@ class Body:
             self.values.append(value)
         return number
 
-    def load(self, array: int, index: Index) -> int:
+    def load(self, array: int, index: Places) -> int:
         """Return the number of an element of an array."""
-        return self.add(Value("load", (), self._memory.arrays[array].dtype, (array, index)))
+        args, moves = self._moves(index)
+        data = (array, settled(index), moves) if moves else (array, index)
+        return self.add(Value("gather" if moves else "load", args, self._memory.arrays[array].dtype, data))
+
+    def _moves(self, index: Places) -> tuple[tuple[int, ...], Moves]:
+        """Return the numbers of the computed positions of an index, which are known, and what they move."""
+        found = lookups(index)
+        args = tuple(self._known[lookup.node, lookup.index] for _, lookup in found)
+        return args, tuple((axis, lookup.step) for axis, lookup in found)
+
+    def store(self, sink: Sink) -> Store:
+        """Return what `sink` stores, once its value is in the body."""
+        for lookup in sink.lookups:
+            self._pull(lookup.node, lookup.index, sink.time)
+        return Store(sink.target, settled(sink.index), self.root(sink), sink.mode, *self._moves(sink.index))
 
     def root(self, sink: Sink) -> int:
         """Return the number of the value that `sink` stores."""
@@ -81,11 +96,11 @@ class Body:
             number = self._apply(sink.root, sink.root_index, [self._pull(*part, sink.time) for part in parts])
         else:
             number = self._pull(sink.root, sink.root_index, sink.time)
-        if sink.defines is not None and sink.reduction is None:
+        if sink.defines is not None and sink.reduction is None and not sink.is_scatter:
             self._defined[sink.defines] = (sink.index, number)
         return number
 
-    def _pull(self, node: Node, index: Index, time: Time) -> int:
+    def _pull(self, node: Node, index: Places, time: Time) -> int:
         """Return the number of element `index` of `node`, for a reader at `time`."""
         known = self._known
         stack = [(node, index)]
@@ -109,19 +124,24 @@ class Body:
                 known[node, index] = self._apply(node, index, [known[part] for part in parts])
         return known[node, index]
 
-    def _parts(self, node: Node, index: Index) -> list[tuple[Node, Index]]:
+    def _parts(self, node: Node, index: Places) -> list[tuple[Node, Places]]:
         """Return what element `index` of `node` is computed from, within the box."""
         moved = move(node, index)
         if moved is not None:
             return [moved]
         if node.op in ("concat", "roll"):
             return [self._piece(node, index)]
-        if node in self._memory.short:
+        if node in self._memory.short or node.op == "gather":
             return expansions(node, index, self._memory)
         return [(source, index) for source in node.inputs]
 
-    def _apply(self, node: Node, index: Index, args: list[int]) -> int:
+    def _apply(self, node: Node, index: Places, args: list[int]) -> int:
         """Return the number of `node` computed from the numbers of its parts."""
+        if node.op == "place":
+            check = self.checks.setdefault(Check(node.params[0], node.line), len(self.checks))
+            return self.add(Value("place", tuple(args), "int64", (check,)))
+        if node.op == "gather":
+            return args[-1]
         if node.is_elementwise:
             return self.add(Value(node.op, tuple(args), node.dtype))
         if node in self._memory.short:
@@ -137,13 +157,28 @@ class Body:
             number = self._scalars.number(node.params[0], node.dtype)
             return self.add(Value("scalar", (), node.dtype, (number,)))
         assert node.op == "iota", node
-        return self.add(Value("index", (), "int64", (index[0],)))
+        (position,) = index
+        return self._computed(position) if isinstance(position, Lookup) else self._position(position)
 
-    def _piece(self, node: Node, index: Index) -> tuple[Node, Index]:
+    def _position(self, position: Position) -> int:
+        return self.add(Value("index", (), "int64", (position,)))
+
+    def _computed(self, lookup: Lookup) -> int:
+        """Return the number of a computed position itself."""
+        number = self._known[lookup.node, lookup.index]
+        if lookup.step != 1:
+            step = self._position(Position(Affine(lookup.step)))
+            number = self.add(Value("multiply", (step, number), "int64"))
+        if lookup.start != Affine():
+            number = self.add(Value("add", (self._position(Position(lookup.start)), number), "int64"))
+        return number
+
+    def _piece(self, node: Node, index: Places) -> tuple[Node, Places]:
         """Return the piece of a ``concat`` or ``roll`` that the whole box reads; raise `Cut` if it is several."""
         guards: Guards = self._memory.guards
         axis = node.params[0]
         position = index[axis]
+        assert isinstance(position, Position), node  # where it is computed, the node is kept in memory
         if position.axis < 0:
             first = last = position.start
         else:

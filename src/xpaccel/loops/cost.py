@@ -9,7 +9,7 @@ from math import prod
 import numpy as np
 
 from xpaccel.graph.affine import Symbol
-from xpaccel.loops.program import Index, LoopProgram, Nest
+from xpaccel.loops.program import COMBINE, Index, LoopProgram, Nest
 from xpaccel.ops import OPS
 
 
@@ -23,7 +23,8 @@ class Cost:
         How many points it runs.
     read, written
         Bytes that must move: the smallest box of each array that covers what is read, or written,
-        once. A cache line that is loaded because a part of it is stored is not counted.
+        once; where places are computed, an element a point, or all there are if these are fewer. A cache
+        line that is loaded because a part of it is stored is not counted.
     flops
         Floating-point operations, as the op table counts them.
     """
@@ -51,7 +52,8 @@ def cost(program: LoopProgram, nest: Nest, sizes: Mapping[Symbol, int]) -> Cost:
             loads.setdefault(value.data[0], []).append(value.data[1])
     stores: dict[int, list[Index]] = {}
     for store in nest.stores:
-        stores.setdefault(store.array, []).append(store.index)
+        if not store.moves:
+            stores.setdefault(store.array, []).append(store.index)
 
     def covered(touched: Mapping[int, list[Index]]) -> int:
         if not points:
@@ -72,5 +74,20 @@ def cost(program: LoopProgram, nest: Nest, sizes: Mapping[Symbol, int]) -> Cost:
             total += size * np.dtype(program.arrays[array].dtype).itemsize
         return total
 
+    read, written = covered(loads), covered(stores)
+    for value in nest.values:
+        if value.op == "gather":
+            read += _anywhere(program, value.data[0], points, sizes)
+    for store in nest.stores:
+        if store.moves:
+            written += _anywhere(program, store.array, points, sizes)
+            read += _anywhere(program, store.array, points, sizes) if store.mode != "set" else 0
     flops = sum(OPS[value.op].flops for value in nest.values if value.op in OPS) + (reduction is not None)
-    return Cost(points, covered(loads), covered(stores), points * flops)
+    flops += sum(OPS[COMBINE[store.mode]].flops for store in nest.stores if store.mode != "set")
+    return Cost(points, read, written, points * flops)
+
+
+def _anywhere(program: LoopProgram, array: int, points: int, sizes: Mapping[Symbol, int]) -> int:
+    """Return the bytes of one element a point, but no more than the array has."""
+    held = program.arrays[array]
+    return min(points, prod(extent.value(sizes) for extent in held.shape)) * np.dtype(held.dtype).itemsize

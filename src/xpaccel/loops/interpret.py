@@ -1,7 +1,8 @@
 """The slow interpreter of loop programs: their meaning, one element at a time.
 
 Every point of a nest is run in turn, in either direction: points are independent, so the result
-may not depend on it. Printers are tested against this, and this against the interpreter of graphs.
+may not depend on it (but where the nest is ordered). Printers are tested against this, and this against
+the interpreter of graphs.
 """
 
 from __future__ import annotations
@@ -12,18 +13,24 @@ from typing import Any
 
 import numpy as np
 
+from xpaccel.errors import out_of_bounds
 from xpaccel.graph.affine import Symbol
+from xpaccel.graph.calls import evaluate
 from xpaccel.graph.scalar import compile_scalars, literal
 from xpaccel.loops.program import (
     BLOCK,
     COMBINE,
     IN_ORDER,
     LANES,
+    Call,
+    Check,
     Extent,
     Index,
     LoopProgram,
+    Moves,
     Nest,
     Reduction,
+    Store,
     identity_of,
 )
 from xpaccel.ops import OPS
@@ -58,6 +65,11 @@ def interpret(
     -------
     list of numpy.ndarray
         The outputs.
+
+    Raises
+    ------
+    IndexError
+        If a place is outside its axis, after the nests up to the next call have run.
     """
     memory: list[np.ndarray[Any, Any]] = []
     for number, array in enumerate(program.arrays):
@@ -74,9 +86,28 @@ def interpret(
     values = compile_scalars([expr for expr, _ in program.scalars])(scalars, sizes)
     numbers = [np.dtype(dtype).type(value) for value, (_, dtype) in zip(values, program.scalars, strict=True)]
     with np.errstate(all="ignore"):
-        for nest in program.nests:
-            _Run(program, nest, memory, numbers, sizes).run(backward)
+        for step in program.steps:
+            if isinstance(step, Call):
+                _call(step, memory)
+                continue
+            runs = [_Run(program, nest, memory, numbers, sizes) for nest in step]
+            for run in runs:
+                run.run(backward)
+            for run in runs:
+                for check in run.failed:
+                    raise out_of_bounds(check.size.value(sizes), check.line)
     return [memory[number] for number in program.outputs]
+
+
+def _call(call: Call, memory: list[np.ndarray[Any, Any]]) -> None:
+    """Call a function of NumPy's; its results become the arrays that it is to make."""
+    results = evaluate(np, call.function, [memory[number] for number in call.inputs], call.arguments)
+    for which, number in call.outputs:
+        result, made = np.array(results[which], order="C"), memory[number]
+        expected = f"expected {made.dtype}{list(made.shape)}"
+        assert result.shape == made.shape, f"{call.function} gave shape {list(result.shape)}, {expected}"
+        assert result.dtype == made.dtype, f"{call.function} gave {result.dtype}, {expected}"
+        memory[number] = result
 
 
 def _extent(extent: Extent, sizes: Mapping[Symbol, int]) -> int:
@@ -95,6 +126,8 @@ class _Run:
         sizes: Mapping[Symbol, int],
     ) -> None:
         self.program, self.nest, self.memory, self.numbers, self.sizes = program, nest, memory, numbers, sizes
+        #: The checks that failed.
+        self.failed: dict[Check, None] = {}
         self.box = [(low.value(sizes), _extent(high, sizes)) for low, high in nest.box]
 
     def run(self, backward: bool) -> None:
@@ -102,18 +135,31 @@ class _Run:
             self._reduce(self.nest.reduction, backward)
             return
         points: Iterable[tuple[int, ...]] = itertools.product(*(range(low, high) for low, high in self.box))
-        if backward:
+        if backward and not self.nest.ordered:
             points = reversed(list(points))
         for point in points:
             values = self._values(point)
             for store in self.nest.stores:
-                self.memory[store.array][self._place(store.index, point, store.array)] = values[store.value]
+                self._store(store, point, values)
 
-    def _place(self, index: Index, point: Sequence[int], array: int) -> tuple[int, ...]:
-        place = tuple(p.start.value(self.sizes) + (p.step * point[p.axis] if p.step else 0) for p in index)
+    def _store(self, store: Store, point: Sequence[int], values: Sequence[Any]) -> None:
+        if store.moves and self.failed:
+            return
+        array, value = self.memory[store.array], values[store.value]
+        place = self._place(store.index, point, store.array, store.moves, [values[arg] for arg in store.args])
+        if store.mode != "set":
+            value = np.asarray(_COMBINE[store.mode](array[place].astype(value.dtype), value)).astype(array.dtype)
+        array[place] = value
+
+    def _place(
+        self, index: Index, point: Sequence[int], array: int, moves: Moves = (), by: Sequence[Any] = ()
+    ) -> tuple[int, ...]:
+        place = [p.start.value(self.sizes) + (p.step * point[p.axis] if p.step else 0) for p in index]
+        for (axis, step), value in zip(moves, by, strict=True):
+            place[axis] += step * int(value)
         for position, extent in zip(place, self.memory[array].shape, strict=True):
-            assert 0 <= position < extent, f"{self.program.arrays[array].name}{list(place)} is outside its array"
-        return place
+            assert 0 <= position < extent, f"{self.program.arrays[array].name}{place} is outside its array"
+        return tuple(place)
 
     def _values(self, point: Sequence[int]) -> list[Any]:
         values: list[Any] = []
@@ -122,6 +168,18 @@ class _Run:
             if value.op == "load":
                 number, index = value.data
                 values.append(self.memory[number][self._place(index, point, number)])
+            elif value.op == "gather":
+                number, index, moves = value.data
+                by = [values[arg] for arg in value.args]
+                values.append(self.memory[number][self._place(index, point, number, moves, by)])
+            elif value.op == "place":
+                check = self.nest.checks[value.data[0]]
+                size, given = check.size.value(self.sizes), values[value.args[0]]
+                place = given + size if given < 0 else given
+                if not 0 <= place < size:
+                    self.failed[check] = None
+                    place = 0
+                values.append(np.int64(place))
             elif value.op == "scalar":
                 values.append(self.numbers[value.data[0]])
             elif value.op == "const":

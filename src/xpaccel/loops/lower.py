@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from xpaccel.graph.affine import Affine
 from xpaccel.graph.graph import Graph
 from xpaccel.graph.node import Node
 from xpaccel.loops.body import Body, Cut, Empty, Scalars
+from xpaccel.loops.index import Places
 from xpaccel.loops.order import along_memory
-from xpaccel.loops.program import Extent, Index, LoopProgram, Nest, Position, Reduction, Store
+from xpaccel.loops.program import Call, Extent, LoopProgram, Nest, Position, Reduction
 from xpaccel.loops.sinks import Box, Memory, Sink, expansions, find_sinks
 
 #: How many sinks share a nest: each adds streams of memory, of which a core follows some ten.
@@ -24,7 +25,7 @@ class Access:
     """A read or write of an array by a sink."""
 
     array: int
-    index: Index
+    index: Places
     writes: bool
 
 
@@ -36,6 +37,7 @@ class Group:
     sinks: list[Sink] = field(default_factory=list)
     touches: set[int] = field(default_factory=set)
     values: int = 0
+    alone: bool = False
 
 
 def lower(graph: Graph, unit: Mapping[int, int | None]) -> LoopProgram:
@@ -56,23 +58,48 @@ def lower(graph: Graph, unit: Mapping[int, int | None]) -> LoopProgram:
     finder = find_sinks(graph, unit)
     memory, scalars = finder.memory, Scalars()
     nests: list[Nest] = []
+    calls: list[Call] = []
     for group in _schedule(finder.sinks, memory):
-        nests.extend(_nests(group, memory, scalars))
+        (sink, *_) = group.sinks
+        if sink.call is not None:
+            calls.append(_call(sink, memory, len(nests)))
+        else:
+            nests.extend(_nests(group, memory, scalars))
     arrays = tuple(memory.arrays)
     nests = [along_memory(arrays, nest) for nest in nests]
     owners = tuple(memory.owner(number) for number in range(len(arrays)))
-    return LoopProgram(arrays, owners, tuple(nests), tuple(scalars.numbers), finder.outputs, tuple(finder.notes))
+    return LoopProgram(
+        arrays, owners, tuple(nests), tuple(scalars.numbers), finder.outputs, tuple(finder.notes), tuple(calls)
+    )
+
+
+def _call(sink: Sink, memory: Memory, nests: int) -> Call:
+    """Return the call that a sink makes, after so many nests."""
+    assert sink.call is not None
+    (node, *_) = sink.call
+    inputs = []
+    for operand in node.inputs:
+        array = memory.locate(operand, sink.time)
+        assert array is not None, operand
+        inputs.append(array)
+    outputs = tuple((item.params[2], memory.home(item)) for item in sink.call)
+    return Call(node.params[0], node.params[1], tuple(inputs), outputs, nests, node.line)
 
 
 def _accesses(sink: Sink, memory: Memory) -> tuple[list[Access], int]:
     """Return what a sink reads and writes (all pieces of a ``concat`` or ``roll``), and how many values it has."""
+    if sink.call is not None:
+        found = [Access(memory.home(node), (), True) for node in sink.call]
+        operands = (memory.locate(node, sink.time) for node in sink.call[0].inputs)
+        return [*found, *(Access(array, (), False) for array in operands if array is not None)], 0
     found = [Access(sink.target, sink.index, True)]
     if sink.root is None:
         return [*found, Access(sink.source, (Position(Affine(), 1, 1),), False)], 1
-    seen: set[tuple[Node, Index]] = set()
+    seen: set[tuple[Node, Places]] = set()
     stack = [(sink.root, sink.root_index)]
     if sink.expand:
         stack = expansions(*stack[0], memory)
+    stack += [(lookup.node, lookup.index) for lookup in sink.lookups]
     while stack:
         item = stack.pop()
         if item in seen:
@@ -97,13 +124,14 @@ def _schedule(sinks: list[Sink], memory: Memory) -> list[Group]:
     history: dict[int, list[tuple[int, Access]]] = {}
     for sink in sinks:
         accesses, values = _accesses(sink, memory)
-        alone = sink.reduction is not None or sink.boxes is not None
+        alone = sink.reduction is not None or sink.boxes is not None or sink.is_scatter or sink.call is not None
         earliest = 0
         for access in accesses:
             for number, other in history.get(memory.owner(access.array), ()):
                 if access.writes or other.writes:
                     same = (
                         not alone
+                        and not groups[number].alone
                         and access.array == other.array
                         and access.index == other.index
                         and _same(groups[number].extents, sink.extents, memory)
@@ -123,7 +151,7 @@ def _schedule(sinks: list[Sink], memory: Memory) -> list[Group]:
                     chosen = number
                     break
         if chosen == len(groups):
-            groups.append(Group(sink.extents))
+            groups.append(Group(sink.extents, alone=alone))
         groups[chosen].sinks.append(sink)
         groups[chosen].values += values
         if not alone:  # what stands alone is not to be joined: it shows no memory to share
@@ -152,7 +180,7 @@ def _nests(group: Group, memory: Memory, scalars: Scalars) -> list[Nest]:
         box = todo.pop()
         body = Body(memory, scalars, box)
         try:
-            stores = tuple(Store(sink.target, sink.index, body.root(sink)) for sink in group.sinks)
+            stores = tuple(map(body.store, group.sinks))
         except Cut as cut:
             low, high = box[cut.axis]
             before, after = box[: cut.axis], box[cut.axis + 1 :]
@@ -162,7 +190,16 @@ def _nests(group: Group, memory: Memory, scalars: Scalars) -> list[Nest]:
             continue
         lines = tuple(dict.fromkeys(s.root.line for s in group.sinks if s.root is not None and s.root.line))
         reduction = group.sinks[0].reduction
-        nest = Nest(extents, box, tuple(body.values), stores, Reduction(*reduction) if reduction else None, lines)
+        nest = Nest(
+            extents,
+            box,
+            tuple(body.values),
+            stores,
+            Reduction(*reduction) if reduction else None,
+            lines,
+            tuple(body.checks),
+            group.sinks[0].is_scatter,
+        )
         nests.append(nest if extents else _with_axis(nest))
     return nests
 
@@ -170,4 +207,4 @@ def _nests(group: Group, memory: Memory, scalars: Scalars) -> list[Nest]:
 def _with_axis(nest: Nest) -> Nest:
     """Give the nest of a single point an axis of extent 1."""
     one = Affine(1)
-    return Nest((one,), ((Affine(), one),), nest.values, nest.stores, nest.reduction, nest.lines)
+    return replace(nest, extents=(one,), box=((Affine(), one),))

@@ -16,10 +16,10 @@ from xpaccel.loops.program import Array, Index, Nest, Position, Value
 def along_memory(arrays: Sequence[Array], nest: Nest) -> Nest:
     """Return the nest with the axis along which most accesses are contiguous as the innermost loop.
 
-    A reduction keeps its order, which is part of its meaning.
+    A reduction keeps its order, which is part of its meaning; so does a nest whose points are ordered.
     """
     last = len(nest.extents) - 1
-    if nest.reduction is not None or last == 0:
+    if nest.reduction is not None or nest.ordered or last == 0:
         return nest
     votes = [0] * (last + 1)
     for array, index in _accesses(nest):
@@ -36,8 +36,8 @@ def along_memory(arrays: Sequence[Array], nest: Nest) -> Nest:
         return tuple(Position(p.start, place[p.axis], p.step) if p.step else p for p in index)
 
     def value(old: Value) -> Value:
-        if old.op == "load":
-            return replace(old, data=(old.data[0], moved(old.data[1])))
+        if old.op in ("load", "gather"):
+            return replace(old, data=(old.data[0], moved(old.data[1]), *old.data[2:]))
         return replace(old, data=moved(old.data)) if old.op == "index" else old
 
     return replace(
@@ -50,5 +50,5 @@ def along_memory(arrays: Sequence[Array], nest: Nest) -> Nest:
 
 
 def _accesses(nest: Nest) -> list[tuple[int, Index]]:
-    loads = [value.data for value in nest.values if value.op == "load"]
+    loads = [value.data[:2] for value in nest.values if value.op in ("load", "gather")]
     return [*loads, *((store.array, store.index) for store in nest.stores)]

@@ -1,8 +1,9 @@
 """The loop program, as plain data: what printers print, interpreters interpret and drivers run.
 
-A `LoopProgram` is a sequence of nests over arrays. A `Nest` runs its values and stores once for
-every point of a box of its index space. All its points are independent (a reduction's apart), so a
-driver may cut the box anywhere and run the pieces in any order, on any number of threads.
+A `LoopProgram` is a sequence of steps over arrays: nests, and calls of library functions. A `Nest` runs
+its values and stores once for every point of a box of its index space. All its points are independent (a
+reduction's apart), so a driver may cut the box anywhere and run the pieces in any order, on any number of
+threads. The exception is marked (`Nest.ordered`).
 """
 
 from __future__ import annotations
@@ -115,6 +116,9 @@ class Position:
 
 Index = tuple[Position, ...]
 
+#: ``(axis of the array, step)`` of each computed position.
+Moves = tuple[tuple[int, int], ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Value:
@@ -127,6 +131,11 @@ class Value:
     ``scalar``  (number,)        a run-time scalar of the program
     ``const``   (repr,)          a literal
     ``index``   (Position,)      a position itself, as int64
+    ``place``   (check,)         where NumPy's index, the argument, points to on the axis of the nest's
+                                 check of that number: ``i + size`` where it is negative. Where that is
+                                 outside, the check has failed and the value is 0.
+    ``gather``  (array, Index,   an element of an array. Along each of the `Moves` the position is the
+                Moves)           index's, which does not move, plus step times the next argument.
     ==========  ===============  ===================================================
     """
 
@@ -138,11 +147,43 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Put a value into an element of an array."""
+    """Put a value into an element of an array.
+
+    Parameters
+    ----------
+    array, index
+        Where.
+    value
+        What: the number of a value of the body.
+    mode
+        ``"set"``, or a kind of `REDUCTIONS`: the value is combined with the element that is there, which is
+        cast to the dtype of the value before and back after.
+    args, moves
+        Computed positions, as of a ``gather``. Where a check of the point has failed nothing is stored.
+    """
 
     array: int
     index: Index
     value: int
+    mode: str = "set"
+    args: tuple[int, ...] = ()
+    moves: Moves = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What a ``place`` is checked against.
+
+    Parameters
+    ----------
+    size
+        The size of the axis; never 0.
+    line
+        Where the user indexed.
+    """
+
+    size: Affine
+    line: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,11 +231,17 @@ class Nest:
         The body, in order.
     stores
         What it writes, after all loads of the point. No two points touch the same element unless
-        both only read it.
+        both only read it, or the nest is `ordered`.
     reduction
         None, or how ``stores[0]`` is reduced.
     lines
         Where in the user's source this comes from.
+    checks
+        What the places of the body are checked against. If any failed, the program raises IndexError once
+        its nests have run, and what it wrote is of no use.
+    ordered
+        Whether several points may store into one element: the meaning is that of the points in C order. A
+        driver that runs them otherwise (with atomic operations, or sorted by element) must say what it keeps.
     """
 
     extents: tuple[Extent, ...]
@@ -203,6 +250,37 @@ class Nest:
     stores: tuple[Store, ...]
     reduction: Reduction | None = None
     lines: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = ()
+    ordered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function of the target's namespace, on whole arrays in memory.
+
+    Parameters
+    ----------
+    function
+        Its dotted name: ``"linalg.solve"``.
+    arguments
+        ``(keyword, value)`` pairs.
+    inputs
+        The numbers of its array arguments.
+    outputs
+        ``(which of its results, number of the array)``. The arrays are not there before: the results
+        become them, as C-contiguous arrays.
+    nests
+        How many nests run before it.
+    line
+        Where in the user's source it comes from.
+    """
+
+    function: str
+    arguments: tuple[tuple[str, Any], ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[tuple[int, int], ...]
+    nests: int
+    line: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +301,8 @@ class LoopProgram:
         For each output of the graph, the number of its array.
     notes
         What was not fused, and why.
+    calls
+        Library functions, in order of execution among themselves and the nests.
     """
 
     arrays: tuple[Array, ...]
@@ -231,3 +311,18 @@ class LoopProgram:
     scalars: tuple[tuple[ScalarExpr, str], ...]
     outputs: tuple[int, ...]
     notes: tuple[str, ...] = ()
+    calls: tuple[Call, ...] = ()
+
+    @property
+    def steps(self) -> tuple[tuple[Nest, ...] | Call, ...]:
+        """What is run in order: runs of nests, and calls between them."""
+        found: list[tuple[Nest, ...] | Call] = []
+        done = 0
+        for call in self.calls:
+            if call.nests > done:
+                found.append(self.nests[done : call.nests])
+            found.append(call)
+            done = call.nests
+        if done < len(self.nests):
+            found.append(self.nests[done:])
+        return tuple(found)

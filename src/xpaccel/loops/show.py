@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from xpaccel.graph.affine import Affine
-from xpaccel.loops.program import Index, LoopProgram, Nest, Value
+from xpaccel.loops.program import Call, Index, LoopProgram, Moves, Nest, Value
 from xpaccel.ops import OPS
 
 
@@ -17,12 +19,19 @@ def show(program: LoopProgram) -> str:
         lines.append(f"{_name(program, number)}: {array.dtype}[{shape}]  {kind}")
     for number, (expr, dtype) in enumerate(program.scalars):
         lines.append(f"c{number}: {dtype} = {expr}")
-    for number, nest in enumerate(program.nests):
-        lines += [
-            "",
-            f"nest {number}:" + (f"  # {', '.join(nest.lines)}" if nest.lines else ""),
-            *_nest(program, nest),
-        ]
+    number = 0
+    for step in program.steps:
+        if isinstance(step, Call):
+            lines += ["", _call(program, step) + (f"  # {step.line}" if step.line else "")]
+            continue
+        for nest in step:
+            kind = " (points in order)" if nest.ordered else ""
+            lines += [
+                "",
+                f"nest {number}{kind}:" + (f"  # {', '.join(nest.lines)}" if nest.lines else ""),
+                *_nest(program, nest),
+            ]
+            number += 1
     return "\n".join(lines)
 
 
@@ -31,14 +40,28 @@ def _name(program: LoopProgram, number: int) -> str:
     return program.arrays[number].name + ("'" if owner != number else "")
 
 
-def _element(program: LoopProgram, array: int, index: Index) -> str:
-    return f"{_name(program, array)}[{', '.join(map(str, index))}]"
+def _call(program: LoopProgram, call: Call) -> str:
+    outputs = ", ".join(_name(program, number) for _, number in call.outputs)
+    given = [*(_name(program, number) for number in call.inputs), *(f"{k}={v!r}" for k, v in call.arguments)]
+    return f"{outputs} = {call.function}({', '.join(given)})"
 
 
-def _value(program: LoopProgram, value: Value) -> str:
+def _element(
+    program: LoopProgram, array: int, index: Index, moves: Moves = (), args: Sequence[int] = ()
+) -> str:
+    places = list(map(str, index))
+    for (axis, step), arg in zip(moves, args, strict=True):
+        moved = f"v{arg}" if step == 1 else f"{step}*v{arg}"
+        places[axis] = moved if index[axis].start == Affine() else f"{places[axis]} + {moved}"
+    return f"{_name(program, array)}[{', '.join(places)}]"
+
+
+def _value(program: LoopProgram, nest: Nest, value: Value) -> str:
     args = [f"v{arg}" for arg in value.args]
-    if value.op == "load":
-        return _element(program, *value.data)
+    if value.op in ("load", "gather"):
+        return _element(program, *value.data, args=value.args)
+    if value.op == "place":
+        return f"place({args[0]}, size={nest.checks[value.data[0]].size})"
     if value.op == "const":
         return f"{value.dtype}({value.data[0]})"
     if value.op == "scalar":
@@ -58,8 +81,9 @@ def _nest(program: LoopProgram, nest: Nest) -> list[str]:
         mark = "  (reduced)" if axis in reduced else ""
         lines.append("  " * (axis + 1) + f"for i{axis} in {low} .. {high}{'' if whole else f' of {extent}'}:{mark}")
     pad = "  " * (len(nest.box) + 1)
-    lines += [f"{pad}v{number} = {_value(program, value)}" for number, value in enumerate(nest.values)]
+    lines += [f"{pad}v{number} = {_value(program, nest, value)}" for number, value in enumerate(nest.values)]
     for store in nest.stores:
         value = f"v{store.value}" if nest.reduction is None else f"{nest.reduction.kind}(v{store.value})"
-        lines.append(f"{pad}{_element(program, store.array, store.index)} = {value}")
+        target = _element(program, store.array, store.index, store.moves, store.args)
+        lines.append(f"{pad}{target} {'' if store.mode == 'set' else store.mode}= {value}")
     return lines

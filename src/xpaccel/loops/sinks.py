@@ -26,7 +26,21 @@ from math import prod
 from xpaccel.graph.affine import Affine, Guards
 from xpaccel.graph.graph import Graph
 from xpaccel.graph.node import Node
-from xpaccel.loops.index import along, identity, move, pieces, shifted, through_box, trivial_reshape
+from xpaccel.loops.index import (
+    Lookup,
+    Places,
+    along,
+    identity,
+    lookups,
+    move,
+    pieces,
+    scattered,
+    shifted,
+    through_box,
+    through_gather,
+    trivial_reshape,
+    varies_with,
+)
 from xpaccel.loops.program import TASK, Array, Blocks, Extent, Index, Position
 from xpaccel.ops import OPS
 
@@ -36,6 +50,10 @@ RECOMPUTE_FLOPS = 30
 #: A value that does not vary along an outer loop is computed again at each of its turns. Above
 #: this many flops it is computed once and stored.
 INVARIANT_FLOPS = 8
+#: What a gather counts for beside the flops of its index: a load from anywhere.
+GATHER_FLOPS = 4
+#: The value of an ordered nest, which runs on one thread, is computed there up to so many flops.
+ORDERED_FLOPS = 16
 #: A reduction over an axis of at most this many elements, of at least `MANY` others, is written out as
 #: operations, so that it fuses: the components of vectors. The order is that of `IN_ORDER`, the bits are the same.
 SHORT_AXIS = 4
@@ -66,7 +84,7 @@ class Sink:
     target
         The number of the array that takes it.
     index
-        Where it goes.
+        Where it goes; for a scatter, some positions are computed.
     defines
         The node whose value `target` then holds, if any.
     expand
@@ -79,19 +97,33 @@ class Sink:
         The number of the array that is read at the identity, for the second stage of a reduction.
     order
         For each axis of `root`, its axis in the index space; empty if they are the same.
+    mode
+        How it is stored: see `xpaccel.loops.program.Store`.
+    is_scatter
+        Whether its points are run in order, since several may store into one element.
+    call
+        The ``call`` nodes that are results of one call of a function; such a sink has no nest.
     """
 
     time: Time
     extents: tuple[Extent, ...]
     root: Node | None
     target: int
-    index: Index
+    index: Places
     defines: Node | None = None
     expand: bool = False
     reduction: tuple[str, tuple[int, ...], int] | None = None
     boxes: tuple[Box, ...] | None = None
     source: int = -1
     order: tuple[int, ...] = ()
+    mode: str = "set"
+    is_scatter: bool = False
+    call: tuple[Node, ...] | None = None
+
+    @property
+    def lookups(self) -> list[Lookup]:
+        """The computed positions of the store."""
+        return [lookup for _, lookup in lookups(self.index)]
 
     @property
     def root_index(self) -> Index:
@@ -179,8 +211,13 @@ def _last(shape: tuple[Extent, ...]) -> int | None:
     return len(shape) - 1 if shape else None
 
 
-def expansions(node: Node, index: Index, memory: Memory) -> list[tuple[Node, Index]]:
-    """Return what element `index` of `node` is computed from; all pieces, where it is of pieces."""
+def expansions(node: Node, index: Places, memory: Memory) -> list[tuple[Node, Places]]:
+    """Return what element `index` of `node` is computed from; all pieces, where it is of pieces.
+
+    What is looked up comes after the places where it is.
+    """
+    if node.op == "gather":
+        return [*((place, index) for place in node.inputs[1:]), (node.inputs[0], through_gather(index, node))]
     if node in memory.short:
         return [(node.inputs[0], along(index, node.params[1][0], k)) for k in range(memory.short[node])]
     moved = move(node, index)
@@ -229,22 +266,22 @@ class SinkFinder:
         memory = self.memory
         owned: dict[Node, int] = {}
         for slot, node in self.graph.writes:
-            while node.op == "update" and node not in owned:
+            while node.is_update and node not in owned:
                 owned[node] = slot
                 node = node.inputs[0]
         inputs = {node.params[0]: node for node in self.graph.inputs}
         latest: dict[int, Node] = {memory.home(node): node for node in self.graph.inputs}
         for node in self._nodes:
-            if node.op != "update":
+            if not node.is_update:
                 continue
-            base, value = node.inputs
+            base, value = node.inputs[:2]
             if node in owned:
                 home = memory.home(inputs[owned[node]])
                 # An update of the whole array may have cut the chain: what is overwritten is
                 # whatever the home held.
                 fresh = False
             else:
-                fresh = not (base.op == "update" and base not in owned and latest[memory.home(base)] is base)
+                fresh = not (base.is_update and base not in owned and latest[memory.home(base)] is base)
                 home = memory.temporary(node.dtype, node.shape) if fresh else memory.home(base)
             if fresh:
                 self._add(
@@ -261,6 +298,11 @@ class SinkFinder:
                 memory.overwrite(latest[home], (node.serial, 1))
             latest[home] = node
             memory.put(node, home)
+            if node.op == "scatter":
+                where = scattered(node, identity(value.ndim))
+                sink = Sink((node.serial, 1), value.shape, value, home, where, defines=node)
+                self._add(replace(sink, mode=node.params[0], is_scatter=True))
+                continue
             where = through_box(identity(node.ndim), node.params)
             self._add(Sink((node.serial, 1), value.shape, value, home, where, defines=node))
         self._latest = latest
@@ -268,7 +310,7 @@ class SinkFinder:
     def _outside(self, update: Node) -> tuple[Box, ...] | None:
         """Return the parts of the base that the update leaves, None for all where that is no set of boxes."""
         value, guards = update.inputs[1], self.memory.guards
-        if any(abs(step) != 1 for _, step in update.params):
+        if update.op == "scatter" or any(abs(step) != 1 for _, step in update.params):
             return None
         region = []
         for (start, step), size in zip(update.params, value.shape, strict=True):
@@ -306,9 +348,26 @@ class SinkFinder:
             if node.op == "reduce" and not memory.has(node) and self._is_short(node):
                 continue
             if not memory.has(node) and (
-                node.op == "reduce" or (node.op == "reshape" and trivial_reshape(node) is None)
+                node.op in ("reduce", "call") or (node.op == "reshape" and trivial_reshape(node) is None)
             ):
                 self._materialise(node)
+        self._place_calls()
+
+    def _place_calls(self) -> None:
+        """Make the sinks of calls, one for all results of a call, and keep what they are called with."""
+        groups: dict[tuple[object, ...], list[Node]] = {}
+        for node in self._nodes:
+            if node.op == "call":
+                groups.setdefault((node.inputs, node.params[:2]), []).append(node)
+        for nodes in groups.values():
+            self._keep_operands(nodes[0], (0, 0))
+            self._add(Sink((nodes[0].serial, 0), (), None, -1, (), call=tuple(nodes)))
+
+    def _keep_operands(self, call: Node, time: Time) -> None:
+        """Have what a function is called with in memory at `time`."""
+        for operand in call.inputs:
+            if not self.memory.has(operand) or self.memory.locate(operand, time) is None:
+                self._keep(operand, f"kept in memory, for {call.params[0]}")
 
     def _materialise(self, node: Node, array: int | None = None) -> None:
         """Make the sink of a node that is not in memory yet."""
@@ -316,6 +375,8 @@ class SinkFinder:
         if array is None:
             array = memory.temporary(node.dtype, node.shape)
         memory.put(node, array)
+        if node.op == "call":
+            return  # its sink is that of all results of the call
         if node.op == "reduce":
             self._reduce(node, array)
         elif node.op == "reshape" and trivial_reshape(node) is None:
@@ -396,17 +457,25 @@ class SinkFinder:
             if self.memory.has(node):
                 self._flops[node], self._deadline[node] = 0, self.memory.overwritten(node)
                 continue
-            own = OPS[node.op].flops if node.op in OPS else int(node.op == "astype")
+            own = OPS[node.op].flops if node.op in OPS else int(node.op in ("astype", "place"))
+            own += GATHER_FLOPS * (node.op == "gather")
             times = self.memory.short.get(node, 1)
             self._flops[node] = min(own + times * (sum(self._flops[x] for x in node.inputs) + (times > 1)), 1 << 20)
             self._deadline[node] = min((self._deadline[x] for x in node.inputs), default=_NEVER)
 
     def _visit(self, sink: Sink) -> None:
-        """Decide, for every node below `sink`, whether it is computed there or loaded."""
-        if sink.root is None:
-            return
-        pending: dict[Node, dict[Index, None]] = {sink.root: {sink.root_index: None}}
-        heap = [(-sink.root.serial, sink.root)]
+        """Decide, for every node that a sink reads, whether it is computed there or loaded."""
+        if sink.call is not None:
+            self._keep_operands(sink.call[0], sink.time)
+        if sink.root is not None:
+            self._visit_root(sink, sink.root, sink.root_index)
+        for lookup in sink.lookups:
+            self._visit_root(sink, lookup.node, lookup.index)
+
+    def _visit_root(self, sink: Sink, root: Node, index: Places) -> None:
+        """Decide, for every node below one that `sink` reads, whether it is computed there or loaded."""
+        pending: dict[Node, dict[Places, None]] = {root: {index: None}}
+        heap = [(-root.serial, root)]
         expanded = 0
         while heap:
             _, node = heapq.heappop(heap)
@@ -419,7 +488,7 @@ class SinkFinder:
                 array = self.memory.locate(node, sink.time)
                 if array is not None:
                     if self._conflicts(sink, array, indices):
-                        self._aside(sink)
+                        self._aside(root)
                         return
                     continue
                 why = self._reason(sink, node, indices, expanded)
@@ -434,20 +503,27 @@ class SinkFinder:
                         heapq.heappush(heap, (-source.serial, source))
                     pending[source].setdefault(inner)
 
-    def _reason(self, sink: Sink, node: Node, indices: Iterable[Index], expanded: int) -> str:
+    def _reason(self, sink: Sink, node: Node, indices: Iterable[Places], expanded: int) -> str:
         """Return why `node` is better kept in memory than computed in `sink`; empty if it is not."""
         indices = list(indices)
-        if node.op in ("concat", "roll") and sink.reduction is not None:
-            axes = set(sink.reduction[1]) | ({0, 1} if sink.reduction[2] else set())
-            if any(index[node.params[0]].axis in axes for index in indices):
+        if node.op in ("concat", "roll"):
+            along = [index[node.params[0]] for index in indices]
+            if any(isinstance(position, Lookup) for position in along):
+                return f"{node.op} is kept in memory, since its elements are looked up"
+            axes = {axis for r in (sink.reduction,) if r for axis in (*r[1], *((0, 1) if r[2] else ()))}
+            if axes & {position.axis for position in along if isinstance(position, Position)}:
                 return f"{node.op} is kept in memory, since a reduction runs along its axis"
-        if not node.is_elementwise and node not in self.memory.short:
+        if not node.is_elementwise and node.op != "gather" and node not in self.memory.short:
             return ""
         flops = self._flops[node]
+        if flops >= INVARIANT_FLOPS and any(lookups(index) for index in indices):
+            return f"{node.op} is kept in memory: its elements are looked up and cost {flops} flops"
+        if flops > ORDERED_FLOPS and sink.is_scatter:
+            return f"{node.op} is kept in memory: it costs {flops} flops, which the scatter would do on one thread"
         if (len(indices) - 1) * flops > RECOMPUTE_FLOPS:
             return f"{node.op} is kept in memory: it is read at {len(indices)} places and costs {flops} flops"
         if flops >= INVARIANT_FLOPS:
-            used = {position.axis for index in indices for position in index} - {-1}
+            used = varies_with(indices)
             long = (axis for axis in range(max(used, default=0)) if self._is_long(sink.extents[axis]))
             if set(long) - used:
                 return f"{node.op} is kept in memory: it costs {flops} flops and does not vary along an outer loop"
@@ -459,16 +535,18 @@ class SinkFinder:
         """Whether a loop has more turns than it is worth to repeat a computation."""
         return isinstance(extent, Blocks) or self.memory.guards.hint(extent) > STRIP
 
-    def _conflicts(self, sink: Sink, array: int, indices: Iterable[Index]) -> bool:
+    def _conflicts(self, sink: Sink, array: int, indices: Iterable[Places]) -> bool:
         """Whether a sink reads elements of its own target that another of its points writes."""
         if self.memory.owner(array) != self.memory.owner(sink.target):
             return False
-        return any(index != sink.index and not self._disjoint(sink, index) for index in indices)
+        return any((sink.is_scatter or index != sink.index) and not self._disjoint(sink, index) for index in indices)
 
-    def _disjoint(self, sink: Sink, index: Index) -> bool:
+    def _disjoint(self, sink: Sink, index: Places) -> bool:
         """Whether no point of the sink writes what any point reads at `index`."""
         guards = self.memory.guards
         for read, written in zip(index, sink.index, strict=True):
+            if isinstance(read, Lookup) or isinstance(written, Lookup):
+                continue
             if read.axis == written.axis and abs(read.step) == abs(written.step) and read.step:
                 apart = read.start - written.start
                 if read.step == written.step and apart.is_const and apart.const % read.step:
@@ -487,10 +565,9 @@ class SinkFinder:
         end = position.start + position.step * (extent - 1)
         return (position.start, end) if position.step > 0 else (end, position.start)
 
-    def _aside(self, sink: Sink) -> None:
-        """Have an update's value computed into a temporary, since it reads what the update writes."""
-        assert sink.root is not None
-        self._keep(sink.root, "computed aside first, since it reads elements that the same statement writes")
+    def _aside(self, root: Node) -> None:
+        """Have what an update reads computed into a temporary, since it reads what the update writes."""
+        self._keep(root, "computed aside first, since it reads elements that the same statement writes")
 
 
 def find_sinks(graph: Graph, unit: Mapping[int, int | None]) -> SinkFinder:
