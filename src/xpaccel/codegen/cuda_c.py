@@ -7,6 +7,7 @@ kernel takes one argument, a structure by value, so a launch packs one block of 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from math import copysign, isinf, isnan
@@ -51,6 +52,27 @@ def print_nest(program: LoopProgram, nest: Nest) -> DeviceCode:
 @cache
 def _part(name: str) -> str:
     return files("xpaccel.codegen.cuda").joinpath(name).read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class _Accumulated:
+    """A reduction of a nest: its number, what takes its result, how it combines, from what it begins."""
+
+    number: int
+    store: Store
+    dtype: str
+    combine: str
+    neutral: str
+    exactly: bool
+
+    def added(self, part: str) -> str:
+        """Spell adding a block's result to the total."""
+        k = self.number
+        return (
+            f"add_exactly(total{k}, carry{k}, {part});"
+            if self.exactly
+            else f"total{k} = R{k}::combine(total{k}, {part});"
+        )
 
 
 class _Printer:
@@ -196,60 +218,59 @@ class _Printer:
         """Return where a stream is now."""
         return f"a.p{stream} + {self.offsets[stream]}" if self.offsets[stream] else f"a.p{stream}"
 
+    def accumulated(self) -> list[_Accumulated]:
+        """Return what is reduced, one for each store."""
+        assert self.nest.reduction is not None
+        found = []
+        for number, (kind, store) in enumerate(zip(self.nest.reduction.kinds, self.nest.stores, strict=True)):
+            dtype = self.nest.values[store.value].dtype
+            neutral = spelled(identity_of(kind, np.dtype(dtype)), dtype)
+            exactly = kind == "sum" and dtype_kind(dtype) in "fc"
+            found.append(_Accumulated(number, store, dtype, COMBINE[kind], neutral, exactly))
+        return found
+
     def reduce_strip(self, depth: int) -> None:
         """Reduce in order, a thread for each result."""
-        reduction, store = self.nest.reduction, self.nest.stores[0]
-        assert reduction is not None
-        dtype = self.nest.values[store.value].dtype
-        target = self.store(store, "total")
-        self.put(depth, f"{dtype} total = {self.neutral(store)};")
+        assert self.nest.reduction is not None
+        totals = self.accumulated()
+        targets = [self.store(item.store, f"total{item.number}") for item in totals]
+        for item in totals:
+            self.put(depth, f"{item.dtype} total{item.number} = {item.neutral};")
         inner = depth
-        for axis in reduction.axes:
+        for axis in self.nest.reduction.axes:
             self.loop(axis, f"a.lo{axis}", f"a.hi{axis}", f"++i{axis}", inner)
             inner += 1
-        self.put(inner, f"total = {self.applied(COMBINE[reduction.kind], dtype, ['total', f'v{store.value}'])};")
+        for item in totals:
+            name = f"total{item.number}"
+            self.put(inner, f"{name} = {self.applied(item.combine, item.dtype, [name, f'v{item.store.value}'])};")
         self.close(inner, depth)
-        self.put(depth, target)
+        for target in targets:
+            self.put(depth, target)
 
     def combiners(self) -> str:
-        """Return what combines two partial results."""
-        assert self.nest.reduction is not None
-        dtype = self.nest.values[self.nest.stores[0].value].dtype
-        text = self.applied(COMBINE[self.nest.reduction.kind], dtype, ["x", "y"])
-        return f"struct R0 {{\n    COMBINER {dtype} combine({dtype} x, {dtype} y) {{ return {text}; }}\n}};\n".replace(
-            "COMBINER", "static __device__ __forceinline__"
+        """Return what combines two partial results of each reduction."""
+        return "\n".join(
+            f"struct R{item.number} {{\n    XP_FUNCTION {item.dtype} combine({item.dtype} x, {item.dtype} y) "
+            f"{{ return {self.applied(item.combine, item.dtype, ['x', 'y'])}; }}\n}};"
+            for item in self.accumulated()
         )
 
     def reduce_lanes(self) -> None:
         """Reduce the innermost axis: a warp takes a block, `WARPS` warps take turns in a row."""
-        reduction, store = self.nest.reduction, self.nest.stores[0]
+        reduction = self.nest.reduction
         assert reduction is not None
-        dtype, last = self.nest.values[store.value].dtype, self.order[-1]
-        neutral = self.neutral(store)
-        exactly = reduction.kind == "sum" and dtype_kind(dtype) in "fc"
+        last, totals = self.order[-1], self.accumulated()
         self.put(1, "const int warp = threadIdx.y % WARPS;")
-        self.put(1, "#if WARPS > 1")
-        self.put(1, f"__shared__ {dtype} parts[WARPS];")
-        self.put(1, "#endif")
-        kept = [axis for axis in self.order if axis not in reduction.axes]
-        depth = 1
-        for axis in kept:
-            if axis == self.threads[0]:
-                rows = "(blockDim.y / WARPS)"
-                first = f"a.lo{axis} + (Int)(blockIdx.x * {rows} + threadIdx.y / WARPS)"
-                self.loop(axis, first, f"a.hi{axis}", f"i{axis} += (Int)(gridDim.x * {rows})", depth)
-            elif axis in self.threads:
-                name = "xyz"[self.threads.index(axis)]
-                self.loop(
-                    axis, f"a.lo{axis} + (Int)blockIdx.{name}", f"a.hi{axis}", f"i{axis} += (Int)gridDim.{name}", depth
-                )
-            else:
-                self.loop(axis, f"a.lo{axis}", f"a.hi{axis}", f"++i{axis}", depth)
-            depth += 1
-        target = self.store(store, "total")
-        self.put(depth, f"{dtype} total = {neutral};")
-        if exactly:
-            self.put(depth, f"{dtype} carry = {neutral};")
+        self.put(0, "#if WARPS > 1")
+        for item in totals:
+            self.put(1, f"__shared__ {item.dtype} parts{item.number}[WARPS];")
+        self.put(0, "#endif")
+        depth = self.open_rows([axis for axis in self.order if axis not in reduction.axes])
+        targets = [self.store(item.store, f"total{item.number}") for item in totals]
+        for item in totals:
+            self.put(depth, f"{item.dtype} total{item.number} = {item.neutral};")
+            if item.exactly:
+                self.put(depth, f"{item.dtype} carry{item.number} = {item.neutral};")
         inner = depth
         for axis in reduction.axes[:-1]:
             self.loop(axis, f"a.lo{axis}", f"a.hi{axis}", f"++i{axis}", inner)
@@ -262,37 +283,68 @@ class _Printer:
         self.put(
             inner + 1, f"const Int start = first + warp * {BLOCK}, stop = minimum({high}, (Int)(start + {BLOCK}));"
         )
-        self.put(inner + 1, f"{dtype} part = {neutral};")
+        for item in totals:
+            self.put(inner + 1, f"{item.dtype} part{item.number} = {item.neutral};")
         self.put(inner + 1, "if (start < stop) {")
-        self.put(inner + 2, f"{dtype} lanes[2] = {{{neutral}, {neutral}}};")
+        for item in totals:
+            self.put(inner + 2, f"{item.dtype} lanes{item.number}[2] = {{{item.neutral}, {item.neutral}}};")
         self.put(inner + 2, f"for (Int row = start; row < stop; row += {WIDTH}) {{")
-        self.put(inner + 2, "#pragma unroll")
+        self.put(inner + 3, "#pragma unroll")
         self.put(inner + 3, "for (int half = 0; half < 2; ++half) {")
         self.put(inner + 4, f"const Int i{last} = row + (Int)(threadIdx.x + 32 * half);")
         self.put(inner + 4, f"if (i{last} < stop) {{")
         self.enter(last, inner + 5)
-        self.put(inner + 5, f"lanes[half] = R0::combine(lanes[half], v{store.value});")
-        for level in (4, 3, 2):
-            self.put(inner + level, "}")
-        self.put(inner + 2, f"part = combine_lanes<R0>(lanes, (int)minimum((Int)(stop - start), (Int){WIDTH}));")
+        for item in totals:
+            lane = f"lanes{item.number}[half]"
+            self.put(inner + 5, f"{lane} = R{item.number}::combine({lane}, v{item.store.value});")
+        self.close(inner + 5, inner + 2)
+        self.put(inner + 2, f"const int width = (int)minimum((Int)(stop - start), (Int){WIDTH});")
+        for item in totals:
+            self.put(inner + 2, f"part{item.number} = combine_lanes<R{item.number}>(lanes{item.number}, width);")
         self.put(inner + 1, "}")
-        add = "add_exactly(total, carry, {})" if exactly else "total = R0::combine(total, {})"
         self.put(0, "#if WARPS == 1")
-        self.put(inner + 1, add.format("part") + ";")
+        for item in totals:
+            self.put(inner + 1, item.added(f"part{item.number}"))
         self.put(0, "#else")
-        self.put(inner + 1, "if (threadIdx.x == 0) parts[warp] = part;")
+        self.put(inner + 1, "if (threadIdx.x == 0) {")
+        for item in totals:
+            self.put(inner + 2, f"parts{item.number}[warp] = part{item.number};")
+        self.put(inner + 1, "}")
         self.put(inner + 1, "__syncthreads();")
-        self.put(
-            inner + 1, f"for (int k = 0; k < WARPS && first + k * {BLOCK} < {high}; ++k) {add.format('parts[k]')};"
-        )
+        self.put(inner + 1, f"for (int k = 0; k < WARPS && first + k * {BLOCK} < {high}; ++k) {{")
+        for item in totals:
+            self.put(inner + 2, item.added(f"parts{item.number}[k]"))
+        self.put(inner + 1, "}")
         self.put(inner + 1, "__syncthreads();")
         self.put(0, "#endif")
         self.put(inner, "}")
         self.close(inner, depth)
-        if exactly:
-            self.put(depth, "if (isfinite(total)) total = total + carry;")
-        self.put(depth, f"if (threadIdx.x == 0 && warp == 0) {target}")
+        for item in totals:
+            if item.exactly:
+                k = item.number
+                self.put(depth, f"if (isfinite(total{k})) total{k} = total{k} + carry{k};")
+        self.put(depth, "if (threadIdx.x == 0 && warp == 0) {")
+        for target in targets:
+            self.put(depth + 1, target)
+        self.put(depth, "}")
         self.close(depth)
+
+    def open_rows(self, kept: list[int]) -> int:
+        """Open the loops over rows: those along x are shared out to groups of `WARPS` warps; return the depth inside."""
+        depth = 1
+        for axis in kept:
+            low, high = f"a.lo{axis}", f"a.hi{axis}"
+            if axis == self.threads[0]:
+                rows = "(blockDim.y / WARPS)"
+                first = f"{low} + (Int)(blockIdx.x * {rows} + threadIdx.y / WARPS)"
+                self.loop(axis, first, high, f"i{axis} += (Int)(gridDim.x * {rows})", depth)
+            elif axis in self.threads:
+                name = "xyz"[self.threads.index(axis)]
+                self.loop(axis, f"{low} + (Int)blockIdx.{name}", high, f"i{axis} += (Int)gridDim.{name}", depth)
+            else:
+                self.loop(axis, low, high, f"++i{axis}", depth)
+            depth += 1
+        return depth
 
     # -- expressions ------------------------------------------------------------------------------
 
@@ -331,11 +383,6 @@ class _Printer:
             args = [f"({_UNSIGNED[dtype]}){arg}" for arg in args]
         text = OPS[op].cuda.format(*args)
         return f"({dtype}){text}" if dtype_kind(dtype) in "iu" and text.startswith("(") else text
-
-    def neutral(self, store: Store) -> str:
-        assert self.nest.reduction is not None
-        dtype = self.nest.values[store.value].dtype
-        return spelled(identity_of(self.nest.reduction.kind, np.dtype(dtype)), dtype)
 
     def store(self, store: Store, value: str) -> str:
         stream, offset = self.layout.places[store.array, store.index]

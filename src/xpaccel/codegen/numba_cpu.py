@@ -7,6 +7,8 @@ reduction were decided before (`xpaccel.loops`, `xpaccel.codegen.layout`): this 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from xpaccel.codegen.layout import LAST_CHECK, NestCode, layout
@@ -34,6 +36,18 @@ def print_nest(program: LoopProgram, nest: Nest) -> NestCode:
     """Return the Numba source of a nest of `program`."""
     printer = _Printer(program, nest)
     return NestCode(_HEADER + printer.text(), printer.layout)
+
+
+@dataclass(frozen=True, slots=True)
+class _Accumulated:
+    """A reduction of a nest: its number, what takes its result, how it combines, from what it begins."""
+
+    number: int
+    store: Store
+    dtype: str
+    combine: str
+    neutral: str
+    exactly: bool
 
 
 class _Printer:
@@ -107,21 +121,30 @@ class _Printer:
                     self.pointers[number] = name
         self.values(self.depth_of[axis], depth)
 
+    def accumulated(self) -> list[_Accumulated]:
+        """Return what is reduced, one for each store."""
+        assert self.nest.reduction is not None
+        found = []
+        for number, (kind, store) in enumerate(zip(self.nest.reduction.kinds, self.nest.stores, strict=True)):
+            dtype = self.nest.values[store.value].dtype
+            neutral = self.literal(identity_of(kind, np.dtype(dtype)), dtype)
+            exactly = kind == "sum" and dtype_kind(dtype) in "fc"
+            found.append(_Accumulated(number, store, dtype, COMBINE[kind], neutral, exactly))
+        return found
+
     def reduce_lanes(self) -> None:
         """Reduce the innermost axis: side by side in lanes, a block at a time."""
-        nest, reduction = self.nest, self.nest.reduction
+        reduction = self.nest.reduction
         assert reduction is not None
-        last = self.order[-1]
-        value = nest.values[nest.stores[0].value]
-        dtype, combine = value.dtype, COMBINE[reduction.kind]
-        neutral = self.literal(identity_of(reduction.kind, np.dtype(dtype)), dtype)
-        compensated = reduction.kind == "sum" and dtype_kind(dtype) in "fc"
+        last, totals = self.order[-1], self.accumulated()
         kept = [axis for axis in self.order if axis not in reduction.axes]
-        self.put(1, f"lanes = accumulators({LANES}, {dtype})")
+        for item in totals:
+            self.put(1, f"lanes{item.number} = accumulators({LANES}, {item.dtype})")
         depth = self.open_loops(kept)
-        self.put(depth, f"total = {neutral}")
-        if compensated:
-            self.put(depth, f"carry = {neutral}")
+        for item in totals:
+            self.put(depth, f"total{item.number} = {item.neutral}")
+            if item.exactly:
+                self.put(depth, f"carry{item.number} = {item.neutral}")
         outer = depth
         depth = self.open_loops([axis for axis in self.order if axis in reduction.axes and axis != last], depth)
         low, high = f"lo{last}", f"hi{last}"
@@ -132,8 +155,7 @@ class _Printer:
         self.put(depth, f"for block in range({low}, {high}, {BLOCK}):")
         self.put(depth + 1, f"stop = minimum(block + {BLOCK}, {high})")
         self.put(depth + 1, f"width = minimum(stop - block, int64({LANES}))")
-        self.put(depth + 1, "for lane in range(width):")
-        self.put(depth + 2, f"store(lanes, lane, {neutral}, {self.layout.scopes}, {self.layout.scopes + 1})")
+        self.clear_lanes(depth + 1, totals)
         # Rows of all lanes have a trip count that LLVM knows; the rest is a loop of its own.
         self.put(depth + 1, f"rest = stop - ((stop - block) & {LANES - 1})")
         self.put(depth + 1, f"for row in range(block, rest, {LANES}):")
@@ -141,52 +163,69 @@ class _Printer:
             self.put(inner, f"for lane in range({lanes}):")
             self.put(inner + 1, f"i{last} = {first} + lane")
             self.values(self.depth_of[last], inner + 1)
-            self.put(inner + 1, self.accumulate(combine, dtype, f"v{nest.stores[0].value}"))
+            for item in totals:
+                self.put(inner + 1, self.accumulate(item, f"v{item.store.value}"))
         self.put(depth + 1, f"if width <= {IN_ORDER}:")
         self.put(depth + 2, "for lane in range(1, width):")
-        self.put(depth + 3, self.accumulate(combine, dtype, self.lane("lane"), "0"))
+        for item in totals:
+            self.put(depth + 3, self.accumulate(item, self.lane(item, "lane"), "0"))
         self.put(depth + 2, "width = int64(1)")
         self.put(depth + 1, "while width > 1:")
         self.put(depth + 2, "half = (width + 1) >> 1")
         self.put(depth + 2, "for lane in range(width - half):")
-        self.put(depth + 3, self.accumulate(combine, dtype, f"{self.lane('lane + half')}"))
+        for item in totals:
+            self.put(depth + 3, self.accumulate(item, self.lane(item, "lane + half")))
         self.put(depth + 2, "width = half")
-        self.put(depth + 1, f"part = {self.lane('0')}")
-        if compensated:  # TwoSum (Knuth 1969): the rounding error of the addition, exactly
-            self.put(depth + 1, "new = total + part")
-            self.put(depth + 1, "back = new - total")
-            self.put(depth + 1, "carry = carry + ((total - (new - back)) + (part - back))")
-            self.put(depth + 1, "total = new")
-            self.put(outer, "if isfinite(total):")
-            self.put(outer + 1, "total = total + carry")
-        else:
-            self.put(depth + 1, f"total = {self.combined(combine, dtype, 'total', 'part')}")
-        self.put(outer, self.store(nest.stores[0], "total"))
+        for item in totals:
+            self.add_block(depth + 1, item)
+        for item in totals:
+            if item.exactly:
+                self.put(outer, f"if isfinite(total{item.number}):")
+                self.put(outer + 1, f"total{item.number} = total{item.number} + carry{item.number}")
+            self.put(outer, self.store(item.store, f"total{item.number}"))
+
+    def add_block(self, depth: int, item: _Accumulated) -> None:
+        """Add the total of a block to the rest; for sums of floats, exactly (TwoSum, Knuth 1969)."""
+        k = item.number
+        self.put(depth, f"part{k} = {self.lane(item, '0')}")
+        if not item.exactly:
+            self.put(depth, f"total{k} = {self.combined(item.combine, item.dtype, f'total{k}', f'part{k}')}")
+            return
+        self.put(depth, f"new{k} = total{k} + part{k}")
+        self.put(depth, f"back{k} = new{k} - total{k}")
+        self.put(depth, f"carry{k} = carry{k} + ((total{k} - (new{k} - back{k})) + (part{k} - back{k}))")
+        self.put(depth, f"total{k} = new{k}")
 
     def reduce_strip(self) -> None:
         """Keep the innermost axis: a strip of it at a time, all reduced axes for each strip."""
-        nest, reduction = self.nest, self.nest.reduction
+        reduction = self.nest.reduction
         assert reduction is not None
-        last = self.order[-1]
-        dtype, combine = nest.values[nest.stores[0].value].dtype, COMBINE[reduction.kind]
-        neutral = self.literal(identity_of(reduction.kind, np.dtype(dtype)), dtype)
+        last, totals = self.order[-1], self.accumulated()
         kept = [axis for axis in self.order if axis not in reduction.axes and axis != last]
-        self.put(1, f"lanes = accumulators({LANES}, {dtype})")
+        for item in totals:
+            self.put(1, f"lanes{item.number} = accumulators({LANES}, {item.dtype})")
         depth = self.open_loops(kept)
         self.put(depth, f"for strip in range(lo{last}, hi{last}, {LANES}):")
         self.put(depth + 1, f"width = minimum(hi{last} - strip, int64({LANES}))")
-        self.put(depth + 1, "for lane in range(width):")
-        self.put(depth + 2, f"store(lanes, lane, {neutral}, {self.layout.scopes}, {self.layout.scopes + 1})")
+        self.clear_lanes(depth + 1, totals)
         saved = list(self.pointers)
         inner = self.open_loops([axis for axis in self.order if axis in reduction.axes], depth + 1)
         self.put(inner, "for lane in range(width):")
         self.put(inner + 1, f"i{last} = strip + lane")
         self.values(self.depth_of[last], inner + 1)
-        self.put(inner + 1, self.accumulate(combine, dtype, f"v{nest.stores[0].value}"))
+        for item in totals:
+            self.put(inner + 1, self.accumulate(item, f"v{item.store.value}"))
         self.pointers = saved
         self.put(depth + 1, "for lane in range(width):")
         self.put(depth + 2, f"i{last} = strip + lane")
-        self.put(depth + 2, self.store(nest.stores[0], self.lane("lane")))
+        for item in totals:
+            self.put(depth + 2, self.store(item.store, self.lane(item, "lane")))
+
+    def clear_lanes(self, depth: int, totals: list[_Accumulated]) -> None:
+        """Set all lanes to what changes nothing."""
+        self.put(depth, "for lane in range(width):")
+        for item in totals:
+            self.put(depth + 1, f"store(lanes{item.number}, lane, {item.neutral}, {self.lane_scope(item)})")
 
     # -- expressions ------------------------------------------------------------------------------
 
@@ -254,12 +293,15 @@ class _Printer:
     def combined(self, op: str, dtype: str, left: str, right: str) -> str:
         return self.applied(op, dtype, [left, right])
 
-    def accumulate(self, op: str, dtype: str, term: str, into: str = "lane") -> str:
-        scopes = self.layout.scopes
-        return f"store(lanes, {into}, {self.combined(op, dtype, self.lane(into), term)}, {scopes}, {scopes + 1})"
+    def accumulate(self, item: _Accumulated, term: str, into: str = "lane") -> str:
+        text = self.combined(item.combine, item.dtype, self.lane(item, into), term)
+        return f"store(lanes{item.number}, {into}, {text}, {self.lane_scope(item)})"
 
-    def lane(self, index: str) -> str:
-        return f"load(lanes, {index}, {self.layout.scopes}, {self.layout.scopes + 1})"
+    def lane(self, item: _Accumulated, index: str) -> str:
+        return f"load(lanes{item.number}, {index}, {self.lane_scope(item)})"
+
+    def lane_scope(self, item: _Accumulated) -> str:
+        return f"{self.layout.scopes + item.number}, {self.scopes}"
 
     def store(self, store: Store, value: str = "") -> str:
         stream, offset = self.layout.places[store.array, store.index]
@@ -287,9 +329,13 @@ class _Printer:
         """Spell a conversion, where there is one."""
         return text if source == target else f"cast({text}, {target})"
 
+    @property
+    def scopes(self) -> int:
+        """How many memories the nest touches, the lanes of its reductions included."""
+        return self.layout.scopes + (len(self.nest.stores) if self.nest.reduction is not None else 0)
+
     def scope(self, stream: int) -> str:
-        total = self.layout.scopes + (self.nest.reduction is not None)
-        return f"{self.layout.streams[stream].scope}, {total}"
+        return f"{self.layout.streams[stream].scope}, {self.scopes}"
 
     def inner(self, stream: int, offset: int) -> str:
         """Return the index of an element from its row's pointer."""

@@ -89,9 +89,7 @@ def through_axes(index: Places, order: Sequence[int | None], ndim: int) -> Place
 def through_gather(index: Places, node: Node) -> Places:
     """Return the index into the source of a ``gather`` node."""
     places = iter(node.inputs[1:])
-    return tuple(
-        Lookup(Affine(), 1, next(places), index) if axis is None else index[axis] for axis in node.params
-    )
+    return tuple(Lookup(Affine(), 1, next(places), index) if axis is None else index[axis] for axis in node.params)
 
 
 def scattered(node: Node, index: Places) -> Places:

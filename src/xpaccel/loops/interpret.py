@@ -203,43 +203,47 @@ class _Run:
             full = [0] * len(nest.extents)
             for axis, i in zip(kept, point, strict=True):
                 full[axis] = i
-            (store,) = nest.stores
-            dtype = np.dtype(nest.values[store.value].dtype)
-            total = self._total(reduction, full, dtype)
-            self.memory[store.array][self._place(store.index, full, store.array)] = total
+            totals = [
+                self._total(reduction, kind, store.value, full)
+                for kind, store in zip(reduction.kinds, nest.stores, strict=True)
+            ]
+            for axis, i in zip(kept, point, strict=True):
+                full[axis] = i
+            for store, total in zip(nest.stores, totals, strict=True):
+                self.memory[store.array][self._place(store.index, full, store.array)] = total
 
-    def _total(self, reduction: Reduction, point: list[int], dtype: np.dtype[Any]) -> Any:
-        """Reduce over all reduced axes at a point of the kept ones."""
-        nest, combine = self.nest, _COMBINE[reduction.kind]
+    def _total(self, reduction: Reduction, kind: str, value: int, point: list[int]) -> Any:
+        """Reduce a value over all reduced axes at a point of the kept ones."""
+        nest, combine, dtype = self.nest, _COMBINE[kind], np.dtype(self.nest.values[value].dtype)
         total = carry = None
         last = len(nest.extents) - 1
         outer = [axis for axis in reduction.axes if axis != last]
-        compensated = reduction.kind == "sum" and dtype.kind in "fc" and last in reduction.axes
-        total, carry = identity_of(reduction.kind, dtype), dtype.type(0)
+        compensated = kind == "sum" and dtype.kind in "fc" and last in reduction.axes
+        total, carry = identity_of(kind, dtype), dtype.type(0)
         for place in itertools.product(*(range(*self.box[axis]) for axis in outer)):
             for axis, i in zip(outer, place, strict=True):
                 point[axis] = i
             if last not in reduction.axes:
-                total = dtype.type(combine(total, self._values(point)[nest.stores[0].value]))
+                total = dtype.type(combine(total, self._values(point)[value]))
                 continue
             low, high = self.box[last]
             if reduction.block:
                 low, high = point[0] * reduction.block, min(high, (point[0] + 1) * reduction.block)
             for start in range(low, high, BLOCK):
-                block = self._block(reduction, point, start, min(start + BLOCK, high), dtype)
+                block = self._block(kind, value, point, start, min(start + BLOCK, high))
                 if compensated:
                     total, carry = _two_sum(total, carry, block)
                 else:
                     total = dtype.type(combine(total, block))
         return total + carry if compensated and np.isfinite(total) else total
 
-    def _block(self, reduction: Reduction, point: list[int], low: int, high: int, dtype: np.dtype[Any]) -> Any:
-        combine, lanes = _COMBINE[reduction.kind], min(LANES, high - low)
-        lane = [identity_of(reduction.kind, dtype)] * lanes
+    def _block(self, kind: str, value: int, point: list[int], low: int, high: int) -> Any:
+        combine, lanes, dtype = _COMBINE[kind], min(LANES, high - low), np.dtype(self.nest.values[value].dtype)
+        lane = [identity_of(kind, dtype)] * lanes
         for k in range(low, high):
             point[-1] = k
             which = (k - low) % lanes
-            lane[which] = dtype.type(combine(lane[which], self._values(point)[self.nest.stores[0].value]))
+            lane[which] = dtype.type(combine(lane[which], self._values(point)[value]))
         if lanes <= IN_ORDER:
             for k in range(1, lanes):
                 lane[0] = dtype.type(combine(lane[0], lane[k]))

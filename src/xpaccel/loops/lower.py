@@ -38,6 +38,7 @@ class Group:
     touches: set[int] = field(default_factory=set)
     values: int = 0
     alone: bool = False
+    reduction: tuple[tuple[int, ...], int] | None = None  # the axes, and the length of a block
 
 
 def lower(graph: Graph, unit: Mapping[int, int | None]) -> LoopProgram:
@@ -117,21 +118,25 @@ def _schedule(sinks: list[Sink], memory: Memory) -> list[Group]:
     """Put sinks (in order of time) into groups, in order of execution.
 
     A sink joins a group whose index space it shares if each memory that one writes and the other
-    touches is touched at the same element by the same point. It comes after every other group that
-    touched what it writes, or wrote what it touches.
+    touches is touched at the same element by the same point. Reductions join others over the same axes
+    that they do not depend on: their results are there when all points have run. A sink comes after
+    every other group that touched what it writes, or wrote what it touches.
     """
     groups: list[Group] = []
     history: dict[int, list[tuple[int, Access]]] = {}
     for sink in sinks:
         accesses, values = _accesses(sink, memory)
-        alone = sink.reduction is not None or sink.boxes is not None or sink.is_scatter or sink.call is not None
+        alone = sink.boxes is not None or sink.is_scatter or sink.call is not None
+        reduction = sink.reduction[1:] if sink.reduction is not None else None
         earliest = 0
         for access in accesses:
             for number, other in history.get(memory.owner(access.array), ()):
-                if access.writes or other.writes:
+                if (access.writes or other.writes) and not _apart(access, other):
                     same = (
                         not alone
                         and not groups[number].alone
+                        and reduction is None
+                        and groups[number].reduction is None
                         and access.array == other.array
                         and access.index == other.index
                         and _same(groups[number].extents, sink.extents, memory)
@@ -143,7 +148,9 @@ def _schedule(sinks: list[Sink], memory: Memory) -> list[Group]:
             for number in range(earliest, len(groups)):
                 group = groups[number]
                 if (
-                    group.touches & touched
+                    (group.touches & touched or (sink.root is None and reduction is not None))
+                    and not group.alone
+                    and group.reduction == reduction
                     and len(group.sinks) < SINKS_IN_A_NEST
                     and group.values + values <= VALUES_IN_A_NEST
                     and _same(group.extents, sink.extents, memory)
@@ -151,7 +158,7 @@ def _schedule(sinks: list[Sink], memory: Memory) -> list[Group]:
                     chosen = number
                     break
         if chosen == len(groups):
-            groups.append(Group(sink.extents, alone=alone))
+            groups.append(Group(sink.extents, alone=alone, reduction=reduction))
         groups[chosen].sinks.append(sink)
         groups[chosen].values += values
         if not alone:  # what stands alone is not to be joined: it shows no memory to share
@@ -159,6 +166,15 @@ def _schedule(sinks: list[Sink], memory: Memory) -> list[Group]:
         for access in accesses:
             history.setdefault(memory.owner(access.array), []).append((chosen, access))
     return groups
+
+
+def _apart(one: Access, other: Access) -> bool:
+    """Whether two accesses stay at different places of an axis: those of the components of a vector."""
+    return one.array == other.array and any(
+        p.axis < 0 and q.axis < 0 and (p.start - q.start).is_const and p.start != q.start
+        for p, q in zip(one.index, other.index, strict=True)
+        if isinstance(p, Position) and isinstance(q, Position)
+    )
 
 
 def _same(left: tuple[Extent, ...], right: tuple[Extent, ...], memory: Memory) -> bool:
@@ -189,13 +205,14 @@ def _nests(group: Group, memory: Memory, scalars: Scalars) -> list[Nest]:
         except Empty:
             continue
         lines = tuple(dict.fromkeys(s.root.line for s in group.sinks if s.root is not None and s.root.line))
-        reduction = group.sinks[0].reduction
+        kinds = tuple(sink.reduction[0] for sink in group.sinks if sink.reduction is not None)
+        reduction = Reduction(kinds, *group.reduction) if group.reduction is not None else None
         nest = Nest(
             extents,
             box,
             tuple(body.values),
             stores,
-            Reduction(*reduction) if reduction else None,
+            reduction,
             lines,
             tuple(body.checks),
             group.sinks[0].is_scatter,

@@ -188,7 +188,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Reduction:
-    """The nest's value, reduced over some of its axes; one `Store` takes the result.
+    """Values of the nest, reduced over some of its axes; each `Store` takes the result of one.
 
     The order is fixed and a function of the extents alone. Let ``n`` be the extent of the innermost
     axis of the nest.
@@ -203,8 +203,8 @@ class Reduction:
 
     Parameters
     ----------
-    kind
-        One of `REDUCTIONS`.
+    kinds
+        One of `REDUCTIONS` for each store.
     axes
         Axes of the nest that are reduced.
     block
@@ -212,7 +212,7 @@ class Reduction:
         axes (block number, element), and the second runs over that block's elements only.
     """
 
-    kind: str
+    kinds: tuple[str, ...]
     axes: tuple[int, ...]
     block: int = 0
 
@@ -233,7 +233,7 @@ class Nest:
         What it writes, after all loads of the point. No two points touch the same element unless
         both only read it, or the nest is `ordered`.
     reduction
-        None, or how ``stores[0]`` is reduced.
+        None, or how the values of the stores are reduced.
     lines
         Where in the user's source this comes from.
     checks

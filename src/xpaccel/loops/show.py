@@ -46,9 +46,7 @@ def _call(program: LoopProgram, call: Call) -> str:
     return f"{outputs} = {call.function}({', '.join(given)})"
 
 
-def _element(
-    program: LoopProgram, array: int, index: Index, moves: Moves = (), args: Sequence[int] = ()
-) -> str:
+def _element(program: LoopProgram, array: int, index: Index, moves: Moves = (), args: Sequence[int] = ()) -> str:
     places = list(map(str, index))
     for (axis, step), arg in zip(moves, args, strict=True):
         moved = f"v{arg}" if step == 1 else f"{step}*v{arg}"
@@ -82,8 +80,8 @@ def _nest(program: LoopProgram, nest: Nest) -> list[str]:
         lines.append("  " * (axis + 1) + f"for i{axis} in {low} .. {high}{'' if whole else f' of {extent}'}:{mark}")
     pad = "  " * (len(nest.box) + 1)
     lines += [f"{pad}v{number} = {_value(program, nest, value)}" for number, value in enumerate(nest.values)]
-    for store in nest.stores:
-        value = f"v{store.value}" if nest.reduction is None else f"{nest.reduction.kind}(v{store.value})"
+    for number, store in enumerate(nest.stores):
+        value = f"v{store.value}" if nest.reduction is None else f"{nest.reduction.kinds[number]}(v{store.value})"
         target = _element(program, store.array, store.index, store.moves, store.args)
         lines.append(f"{pad}{target} {'' if store.mode == 'set' else store.mode}= {value}")
     return lines

@@ -96,7 +96,8 @@ class Sink:
     source
         The number of the array that is read at the identity, for the second stage of a reduction.
     order
-        For each axis of `root`, its axis in the index space; empty if they are the same.
+        For each axis of `root`, its axis in the index space, or ``-1 - k`` where it stays at place k;
+        empty if they are the same.
     mode
         How it is stored: see `xpaccel.loops.program.Store`.
     is_scatter
@@ -131,7 +132,7 @@ class Sink:
         if self.reduction is not None and self.reduction[2]:
             return (Position(Affine(), 1, 1),)
         order = self.order or range(len(self.extents))
-        return tuple(Position(Affine(), axis, 1) for axis in order)
+        return tuple(Position(Affine(), axis, 1) if axis >= 0 else Position(Affine(-1 - axis)) for axis in order)
 
 
 class Memory:
@@ -391,6 +392,9 @@ class SinkFinder:
         kept = [axis for axis in range(source.ndim) if axis not in axes]
         if kept:
             loops = list(range(source.ndim))
+            if self._has_components(source, kept):
+                self._reduce_components(node, array)
+                return
             if kept[-1] == loops[-1] and not self.memory.guards.at_least(source.shape[-1], STRIP + 1):
                 loops = [axis for axis in loops if axis != axes[-1]] + [axes[-1]]  # too short to be the inner loop
             place = {axis: depth for depth, axis in enumerate(loops)}
@@ -422,6 +426,26 @@ class SinkFinder:
                 defines=node,
             )
         )
+
+    def _has_components(self, source: Node, kept: list[int]) -> bool:
+        """Whether the innermost axis is kept and so short that its elements are the components of vectors."""
+        last, guards = source.ndim - 1, self.memory.guards
+        if len(kept) < 2 or kept[-1] != last or not 1 < guards.hint(source.shape[-1]) <= SHORT_AXIS:
+            return False
+        return prod(guards.hint(size) for size in source.shape[:-1]) >= MANY
+
+    def _reduce_components(self, node: Node, array: int) -> None:
+        """Reduce each component by a sink of its own: together they are one nest, which computes once what they share."""
+        (source,), (kind, axes) = node.inputs, node.params
+        kept = [axis for axis in range(source.ndim - 1) if axis not in axes]
+        loops = [axis for axis in range(source.ndim - 1) if axis != axes[-1]] + [axes[-1]]
+        place = {axis: depth for depth, axis in enumerate(loops)}
+        reduction = (kind, tuple(sorted(place[axis] for axis in axes)), 0)
+        extents: tuple[Extent, ...] = tuple(source.shape[axis] for axis in loops)
+        for component in range(self.memory.guards.specialise(source.shape[-1])):
+            index = (*(Position(Affine(), place[axis], 1) for axis in kept), Position(Affine(component)))
+            order = (*(place[axis] for axis in range(source.ndim - 1)), -1 - component)
+            self._add(Sink((node.serial, 0), extents, source, array, index, node, False, reduction, order=order))
 
     def _is_short(self, node: Node) -> bool:
         """Whether a reduction is written out; if so, its length is assumed."""
