@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from array import array
 from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,11 +22,13 @@ from xpaccel.backends.threads import Function
 from xpaccel.codegen.layout import Layout, NestCode
 from xpaccel.errors import out_of_bounds
 from xpaccel.loops.cost import Cost, cost
-from xpaccel.loops.program import LoopProgram, Nest
+from xpaccel.loops.program import Chain, LoopProgram, Nest
 from xpaccel.ops import OPS, dtype_kind
 
 #: The least work, in nanoseconds as `_nanoseconds` estimates them, that is worth a thread's wake-up.
 GRAIN = 20_000
+#: The nests of a chain take as many rows at a time as touch about so many bytes, which stay in a core's own cache.
+CACHED = 256 * 1024
 
 
 class CpuEngine:
@@ -62,7 +66,8 @@ class CpuLaunches:
         #: What is shown of each launch; empty unless ``XP_DEBUG`` asks for it.
         self._costs: list[tuple[Nest, Cost]] = []
         floats = 0
-        for nest, code, function in zip(loops.nests, engine.codes, engine.functions, strict=True):
+        launched: dict[int, int] = {}
+        for number, (nest, code, function) in enumerate(zip(loops.nests, engine.codes, engine.functions, strict=True)):
             box = [(low.value(sizes), high.value(sizes)) for low, high in nest.box]
             kept = [axis for axis in range(len(box)) if not nest.reduction or axis not in nest.reduction.axes]
             if any(box[axis][0] >= box[axis][1] for axis in kept):
@@ -74,10 +79,30 @@ class CpuLaunches:
             if nest.ordered:
                 pieces = 1
             self._launches.append((function, 8 * first, 8 * first_float, low, high, max(pieces, 1)))
+            launched[number] = len(self._launches) - 1
             if debug.level() >= 2:
                 self._costs.append((nest, cost(loops, nest, sizes)))
+        #: Where in ints the addresses of ints and floats of a nest of a chain stand, and where these begin.
+        self._rows: list[tuple[int, int, int]] = []
+        if not self._costs:  # to show the time of each nest they run one after the other
+            for chain in reversed(loops.chains):
+                self._chain(engine, chain, [launched[k] for k in range(chain.first, chain.last) if k in launched], ints)
         self._ints = array("q", ints)
         self._floats = array("d", bytes(8 * floats))
+
+    def _chain(self, engine: CpuEngine, chain: Chain, places: Sequence[int], ints: list[int]) -> None:
+        """Replace the launches of a chain's nests by one that runs them row by row."""
+        if len(places) < 2 or any(engine.codes[k].layout.parallel for k in range(chain.first, chain.last)):
+            return
+        launches = [self._launches[place] for place in places]
+        first, (low, high) = len(ints), launches[0][3:5]
+        row = _row_bytes(self._loops, self._geometry, chain)
+        ints += [len(launches), max(CACHED // max(row, 1), 1)]
+        for function, ints_at, floats_at, *_ in launches:
+            self._rows.append((len(ints) + 1, ints_at, floats_at))
+            ints += [function.address, 0, 0]
+        pieces = min(max(launch[5] for launch in launches) * len(launches), threads.count(), high - low)
+        self._launches[places[0] : places[-1] + 1] = [(rows(), 8 * first, 0, low, high, pieces)]
 
     def _lay_out(self, code: NestCode, box: Sequence[tuple[int, int]], ints: list[int], floats: int) -> int:
         """Append a nest's ints; return the number of floats used so far."""
@@ -125,6 +150,8 @@ class CpuLaunches:
             else:
                 floats[place] = value
         ints_at, floats_at = ints.buffer_info()[0], floats.buffer_info()[0]
+        for place, its_ints, its_floats in self._rows:
+            ints[place], ints[place + 1] = ints_at + its_ints, floats_at + its_floats
         if self._checked:
             status = array("q", bytes(8 * len(self._checked)))
             status_at = status.buffer_info()[0]
@@ -167,6 +194,27 @@ class CpuLaunches:
             )
 
 
+@cache
+def rows() -> Function:
+    """Return what runs nests row by row (``rows.ll``)."""
+    from xpaccel.backends import loader
+
+    return loader.source_function(Path(__file__).with_name("rows.ll").read_text(encoding="utf-8"), "rows")
+
+
+def _row_bytes(loops: LoopProgram, geometry: Geometry, chain: Chain) -> int:
+    """Return how many bytes a row of a chain touches, of all arrays together."""
+    sizes, found = geometry.sizes, 0
+    for nest in loops.nests[chain.first : chain.last]:
+        points = 1
+        for low, high in nest.box[1:]:
+            points *= max(high.value(sizes) - low.value(sizes), 1)
+        touched = {value.data[0]: value.dtype for value in nest.values if value.op == "load"}
+        touched |= {store.array: loops.arrays[store.array].dtype for store in nest.stores}
+        found = max(found, points * sum(np.dtype(dtype).itemsize for dtype in touched.values()))
+    return found
+
+
 def _nanoseconds(nest: Nest, box: Sequence[tuple[int, int]]) -> float:
     """Estimate the time of a nest on one thread: memory traffic at 40 GB/s plus 32 flops a nanosecond."""
     points = 1.0
@@ -175,6 +223,10 @@ def _nanoseconds(nest: Nest, box: Sequence[tuple[int, int]]) -> float:
             points *= max(high - low, 0)
     loads = {value.data[0]: np.dtype(value.dtype).itemsize for value in nest.values if value.op == "load"}
     # what is gathered comes in cache lines, of which some are there already
-    traffic = sum(loads.values()) + 32 * sum(value.op == "gather" for value in nest.values) + sum(np.dtype(nest.values[store.value].dtype).itemsize for store in nest.stores)
+    traffic = (
+        sum(loads.values())
+        + 32 * sum(value.op == "gather" for value in nest.values)
+        + sum(np.dtype(nest.values[store.value].dtype).itemsize for store in nest.stores)
+    )
     flops = sum(OPS[value.op].flops for value in nest.values if value.op in OPS)
     return points * (traffic / 40 + flops / 32)

@@ -65,6 +65,14 @@ def load_function(image: bytes, entry: str) -> Function:
     return function
 
 
+def source_function(text: str, entry: str) -> Function:
+    """Compile LLVM assembly and return its function `entry`, which is called like a nest."""
+    library = load_source(text, (entry,))
+    function = Function(library[entry])
+    function.address, function.library = library[entry], library
+    return function
+
+
 def load_source(text: str, entries: Sequence[str]) -> Any:
     """Compile LLVM assembly and load it; the result maps each entry to its address and keeps it loaded."""
     machine = target_machine()

@@ -330,7 +330,7 @@ class _Printer:
         self.close(depth)
 
     def open_rows(self, kept: list[int]) -> int:
-        """Open the loops over rows: those along x are shared out to groups of `WARPS` warps; return the depth inside."""
+        """Open the loops over rows, which groups of warps take along x; return the depth inside."""
         depth = 1
         for axis in kept:
             low, high = f"a.lo{axis}", f"a.hi{axis}"

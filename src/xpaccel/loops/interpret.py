@@ -59,7 +59,7 @@ def interpret(
     sizes
         The value of each symbol.
     backward
-        Run the points of each nest from the last to the first.
+        Run the points of each nest from the last to the first, and the nests of a chain row by row.
 
     Returns
     -------
@@ -86,17 +86,37 @@ def interpret(
     values = compile_scalars([expr for expr, _ in program.scalars])(scalars, sizes)
     numbers = [np.dtype(dtype).type(value) for value, (_, dtype) in zip(values, program.scalars, strict=True)]
     with np.errstate(all="ignore"):
+        done = 0
         for step in program.steps:
             if isinstance(step, Call):
                 _call(step, memory)
                 continue
             runs = [_Run(program, nest, memory, numbers, sizes) for nest in step]
-            for run in runs:
-                run.run(backward)
+            chains = {chain.first - done: chain for chain in program.chains} if backward else {}
+            number = 0
+            while number < len(runs):
+                chain = chains.get(number)
+                if chain is None:
+                    runs[number].run(backward)
+                    number += 1
+                else:
+                    _rows(runs[number : chain.last - done], chain.lead)
+                    number = chain.last - done
+            done += len(runs)
             for run in runs:
                 for check in run.failed:
                     raise out_of_bounds(check.size.value(sizes), check.line)
     return [memory[number] for number in program.outputs]
+
+
+def _rows(runs: Sequence[_Run], lead: int) -> None:
+    """Run the nests of a chain row by row, from the last row to the first."""
+    for row in reversed(list(itertools.product(*(range(*box) for box in runs[0].box[:lead])))):
+        for run in runs:
+            whole = run.box
+            run.box = [*((i, i + 1) for i in row), *whole[lead:]]
+            run.run(True)
+            run.box = whole
 
 
 def _call(call: Call, memory: list[np.ndarray[Any, Any]]) -> None:

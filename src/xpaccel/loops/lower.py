@@ -10,6 +10,7 @@ from xpaccel.graph.graph import Graph
 from xpaccel.graph.node import Node
 from xpaccel.loops.body import Body, Cut, Empty, Scalars
 from xpaccel.loops.index import Places
+from xpaccel.loops.chains import find_chains
 from xpaccel.loops.order import along_memory
 from xpaccel.loops.program import Call, Extent, LoopProgram, Nest, Position, Reduction
 from xpaccel.loops.sinks import Box, Memory, Sink, expansions, find_sinks
@@ -69,8 +70,9 @@ def lower(graph: Graph, unit: Mapping[int, int | None]) -> LoopProgram:
     arrays = tuple(memory.arrays)
     nests = [along_memory(arrays, nest) for nest in nests]
     owners = tuple(memory.owner(number) for number in range(len(arrays)))
+    chains = find_chains(arrays, owners, nests, [call.nests for call in calls], memory.guards)
     return LoopProgram(
-        arrays, owners, tuple(nests), tuple(scalars.numbers), finder.outputs, tuple(finder.notes), tuple(calls)
+        arrays, owners, tuple(nests), tuple(scalars.numbers), finder.outputs, tuple(finder.notes), tuple(calls), chains
     )
 
 

@@ -284,6 +284,25 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Chain:
+    """Consecutive nests that may be run row by row: all of them at one point of their leading axes, then the next.
+
+    They may as well be run one after the other; the result is the same, bit for bit.
+
+    Parameters
+    ----------
+    first, last
+        The numbers of the first nest and of the one after the last.
+    lead
+        How many leading axes they share. Their extents and boxes are equal along these, and none is reduced.
+    """
+
+    first: int
+    last: int
+    lead: int
+
+
+@dataclass(frozen=True, slots=True)
 class LoopProgram:
     """A traced kernel as loops.
 
@@ -303,6 +322,8 @@ class LoopProgram:
         What was not fused, and why.
     calls
         Library functions, in order of execution among themselves and the nests.
+    chains
+        Nests that may be run row by row, in order; no call stands between the nests of one.
     """
 
     arrays: tuple[Array, ...]
@@ -312,6 +333,7 @@ class LoopProgram:
     outputs: tuple[int, ...]
     notes: tuple[str, ...] = ()
     calls: tuple[Call, ...] = ()
+    chains: tuple[Chain, ...] = ()
 
     @property
     def steps(self) -> tuple[tuple[Nest, ...] | Call, ...]:

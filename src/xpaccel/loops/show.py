@@ -26,6 +26,10 @@ def show(program: LoopProgram) -> str:
             continue
         for nest in step:
             kind = " (points in order)" if nest.ordered else ""
+            for chain in program.chains:
+                if chain.first == number:
+                    rows = ", ".join(f"i{axis}" for axis in range(chain.lead))
+                    lines += ["", f"nests {chain.first} to {chain.last - 1} row by row, for each {rows}:"]
             lines += [
                 "",
                 f"nest {number}{kind}:" + (f"  # {', '.join(nest.lines)}" if nest.lines else ""),

@@ -435,7 +435,7 @@ class SinkFinder:
         return prod(guards.hint(size) for size in source.shape[:-1]) >= MANY
 
     def _reduce_components(self, node: Node, array: int) -> None:
-        """Reduce each component by a sink of its own: together they are one nest, which computes once what they share."""
+        """Reduce each component by a sink of its own: one nest takes them all, and computes once what they share."""
         (source,), (kind, axes) = node.inputs, node.params
         kept = [axis for axis in range(source.ndim - 1) if axis not in axes]
         loops = [axis for axis in range(source.ndim - 1) if axis != axes[-1]] + [axes[-1]]
