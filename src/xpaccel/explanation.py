@@ -94,9 +94,8 @@ class Explanation:
 
 
 def sources(loops: LoopProgram, backend: Backend) -> str:
-    """Return the generated source of every distinct nest."""
-    found = dict.fromkeys(backend.print_nest(loops, nest).source for nest in loops.nests)
-    return "\n\n".join(found)
+    """Return the generated source of every distinct function."""
+    return "\n\n".join(dict.fromkeys(backend.sources(loops)))
 
 
 def explain(name: str, graph: Graph, loops: LoopProgram, backend: Backend, sizes: Mapping[Symbol, int]) -> Explanation:

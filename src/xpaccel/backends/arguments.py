@@ -77,6 +77,10 @@ class Arguments:
 
     def pack(self, addresses: Sequence[int], scalars: Sequence[complex]) -> np.ndarray[tuple[int], np.dtype[np.void]]:
         """Return the argument, an array of one element, for these addresses (by array) and scalars."""
+        return np.frombuffer(self.block(addresses, scalars), self._void)
+
+    def block(self, addresses: Sequence[int], scalars: Sequence[complex]) -> bytearray:
+        """Return the bytes of the argument."""
         block = bytearray(self._template)
         self._pointers.pack_into(block, 0, *[addresses[array] + offset for array, offset in self._streams])
         for number, place, code, is_complex in self._scalars:
@@ -85,4 +89,19 @@ class Arguments:
                 struct.pack_into(code, block, place, value.real, value.imag)
             else:
                 struct.pack_into(code, block, place, value)
-        return np.frombuffer(block, self._void)
+        return block
+
+
+class ChainArguments:
+    """The bytes of the argument of a chain: those of its nests, one after the other.
+
+    Each begins with pointers, so its size is a multiple of their alignment, and nothing lies between them.
+    """
+
+    def __init__(self, parts: Sequence[Arguments]) -> None:
+        self._parts = parts
+
+    def pack(self, addresses: Sequence[int], scalars: Sequence[complex]) -> np.ndarray[tuple[int], np.dtype[np.void]]:
+        """Return the argument, an array of one element, for these addresses (by array) and scalars."""
+        block = b"".join(part.block(addresses, scalars) for part in self._parts)
+        return np.frombuffer(block, np.dtype((np.void, len(block))))

@@ -109,6 +109,9 @@ class Backend(Protocol):
     def print_nest(self, program: LoopProgram, nest: Nest) -> NestCode:
         """Return the generated source of a nest and what it must be told."""
 
+    def sources(self, program: LoopProgram) -> list[str]:
+        """Return the generated source of a program as it is run, in order."""
+
     def load(self, program: LoopProgram, codes: Sequence[NestCode], name: str) -> Engine:
         """Return the machine code of a program, compiled from the source of its nests.
 

@@ -41,6 +41,10 @@ class Numba:
         """Return the Numba source of a nest."""
         return numba_cpu.print_nest(program, nest)
 
+    def sources(self, program: LoopProgram) -> list[str]:
+        """Return the source of each nest of a program, in order."""
+        return [numba_cpu.print_nest(program, nest).source for nest in program.nests]
+
     def load(self, program: LoopProgram, codes: Sequence[NestCode], name: str) -> Any:
         """Return machine code, from memory, from the cache on disk, or from the compiler."""
         from xpaccel.backends import machine

@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import cupy
 
 from xpaccel import debug
 from xpaccel.backends import nvtx
-from xpaccel.backends.arguments import Arguments
 from xpaccel.backends.base import Geometry
 from xpaccel.backends.cuda_module import function
-from xpaccel.backends.grid import Shape, shape_of
-from xpaccel.codegen.cuda_c import THREADS
-from xpaccel.codegen.device import DeviceCode
+from xpaccel.backends.cuda_plan import Kernels, Planned, plan
 from xpaccel.loops.cost import Cost, cost
-from xpaccel.loops.program import LoopProgram, Nest
-
-
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """A kernel, ready to be launched once its arguments are patched."""
-
-    function: Any
-    shape: Shape
-    arguments: Arguments
-    nest: Nest
-    cost: Cost | None
+from xpaccel.loops.program import LoopProgram
 
 
 class CudaEngine:
@@ -36,58 +21,50 @@ class CudaEngine:
 
     Parameters
     ----------
-    loops, codes
-        The program and the source of its nests.
+    loops, kernels
+        The program and its kernels.
     name
         The kernel's, for profilers.
     """
 
-    def __init__(self, loops: LoopProgram, codes: Sequence[DeviceCode], name: str) -> None:
-        self.loops, self.codes, self.name = loops, codes, name
+    def __init__(self, loops: LoopProgram, kernels: Kernels, name: str) -> None:
+        self.loops, self.kernels, self.name = loops, kernels, name
 
     def bind(self, geometry: Geometry) -> CudaLaunches:
         """Choose the shapes of the launches for arrays of certain sizes, and compile for them."""
-        launches = []
-        for nest, code in zip(self.loops.nests, self.codes, strict=True):
-            box = [(low.value(geometry.sizes), high.value(geometry.sizes)) for low, high in nest.box]
-            shape = shape_of(code, nest, geometry, box, THREADS)
-            if shape is not None:
-                arguments = Arguments(self.loops, code, geometry, box, shape)
-                spent = cost(self.loops, nest, geometry.sizes) if debug.level() >= 2 else None
-                call = nvtx.marked(function(code.source, shape), nvtx.label(self.name, nest.lines))
-                launches.append(Launch(call, shape, arguments, nest, spent))
-        return CudaLaunches(launches)
+        launches, costs = [], []
+        for planned in plan(self.loops, self.kernels, geometry):
+            call = nvtx.marked(function(planned.code.source, planned.shape), nvtx.label(self.name, planned.lines))
+            launches.append((call, planned))
+            costs.append([cost(self.loops, nest, geometry.sizes) for nest in planned.nests])
+        return CudaLaunches(launches, costs if debug.level() >= 2 else [])
 
 
 class CudaLaunches:
-    """The launches of a program, in order."""
+    """The launches of a program, in order, and what the nests of each cost where that is to be shown."""
 
-    def __init__(self, launches: Sequence[Launch]) -> None:
-        self._launches = launches
-        self._shown = any(launch.cost is not None for launch in launches)
+    def __init__(self, launches: Sequence[tuple[Any, Planned]], costs: Sequence[Sequence[Cost]]) -> None:
+        self._launches, self._costs = launches, costs
 
     def run(self, arrays: Sequence[Any], addresses: Sequence[int], scalars: Sequence[Any]) -> None:
         """Put all launches on the current stream."""
-        for launch in self._launches:
-            block = launch.arguments.pack(addresses, scalars)
-            if self._shown:
-                _run_shown(launch, block)
-            else:
-                launch.function(launch.shape.grid, launch.shape.block, (block,))
+        if self._costs:
+            self._run_shown(addresses, scalars)
+            return
+        for call, planned in self._launches:
+            call(planned.shape.grid, planned.shape.block, (planned.arguments.pack(addresses, scalars),))
 
-
-def _run_shown(launch: Launch, block: Any) -> None:
-    """Launch, wait, and show the time and the traffic."""
-    assert launch.cost is not None
-    first, last = cupy.cuda.Event(), cupy.cuda.Event()
-    first.record()
-    launch.function(launch.shape.grid, launch.shape.block, (block,))
-    last.record()
-    last.synchronize()
-    seconds = max(cupy.cuda.get_elapsed_time(first, last) * 1e-3, 1e-9)
-    spent = launch.cost
-    debug.say(
-        f"nest {', '.join(launch.nest.lines) or '(no line)'}: {spent.points} points, "
-        f"grid {launch.shape.grid} of {launch.shape.block}, {seconds * 1e6:.1f} us, {spent.bytes} bytes, "
-        f"{spent.bytes / seconds / 1e9:.2f} GB/s"
-    )
+    def _run_shown(self, addresses: Sequence[int], scalars: Sequence[Any]) -> None:
+        """Launch one by one, wait, and show the time and the traffic of each."""
+        for (call, planned), costs in zip(self._launches, self._costs, strict=True):
+            first, last = cupy.cuda.Event(), cupy.cuda.Event()
+            first.record()
+            call(planned.shape.grid, planned.shape.block, (planned.arguments.pack(addresses, scalars),))
+            last.record()
+            last.synchronize()
+            seconds = max(cupy.cuda.get_elapsed_time(first, last) * 1e-3, 1e-9)
+            points, moved = (sum(getattr(spent, what) for spent in costs) for what in ("points", "bytes"))
+            debug.say(
+                f"nest {', '.join(planned.lines) or '(no line)'}: {points} points, grid {planned.shape.grid} of "
+                f"{planned.shape.block}, {seconds * 1e6:.1f} us, {moved} bytes, {moved / seconds / 1e9:.2f} GB/s"
+            )

@@ -10,7 +10,7 @@ import importlib.util
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from xpaccel.backends import devices
+from xpaccel.backends import cuda_plan, devices
 from xpaccel.codegen import cuda_c
 from xpaccel.codegen.device import DeviceCode
 from xpaccel.codegen.layout import NestCode
@@ -51,7 +51,12 @@ class CuPy:
         """Return what launches a program's kernels."""
         from xpaccel.backends.cuda_launch import CudaEngine
 
-        return CudaEngine(program, [code for code in codes if isinstance(code, DeviceCode)], name)
+        printed = [code for code in codes if isinstance(code, DeviceCode)]
+        return CudaEngine(program, cuda_plan.kernels(program, printed), name)
+
+    def sources(self, program: LoopProgram) -> list[str]:
+        """Return the source of the kernels of a program, in order."""
+        return cuda_plan.kernels(program).sources
 
     def record(self, function: Callable[[], Any]) -> Callable[[], Any] | str:
         """Record launches in a CUDA graph."""

@@ -36,6 +36,10 @@ class NumPy:
         """Raise: an eager target generates nothing."""
         raise BackendError("backend 'numpy' runs kernels as they are written: it has no generated source")
 
+    def sources(self, program: LoopProgram) -> NoReturn:
+        """Raise: an eager target generates nothing."""
+        raise BackendError("backend 'numpy' runs kernels as they are written: it has no generated source")
+
     def load(self, program: LoopProgram, codes: Sequence[NestCode], name: str) -> NoReturn:
         """Raise: an eager target compiles nothing."""
         raise BackendError("backend 'numpy' runs kernels as they are written: it compiles nothing")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import prod
 
 from xpaccel.backends.base import Geometry
-from xpaccel.codegen.device import LANES, DeviceCode
+from xpaccel.codegen.device import LANES, ChainCode, DeviceCode
 from xpaccel.loops.program import BLOCK, Nest
 
 #: NVRTC's options for every kernel. Each operation is rounded as the source has it: no multiplication and addition are
@@ -94,6 +94,28 @@ def shape_of(
         left //= block[-1]
     grid = [-(-size // width) for size, width in zip(sizes, block, strict=True)]
     return Shape(_three([grid[0], *(min(count, MOST) for count in grid[1:])]), _three(block), wide)
+
+
+def chain_shape(
+    code: ChainCode, lead: int, geometry: Geometry, boxes: Sequence[Sequence[tuple[int, int]]], threads: int
+) -> Shape | None:
+    """Choose the geometry of a chain's launch, a block of threads for each row; None if it has no rows.
+
+    Parameters
+    ----------
+    code, lead
+        What is launched, and how many axes its rows have.
+    geometry, boxes
+        The sizes of the call, and ``(low, high)`` of each axis of each nest.
+    threads
+        Threads of a block, a power of two of at least 32.
+    """
+    sizes = [high - low for low, high in boxes[0][:lead]]
+    if any(size <= 0 for size in sizes):
+        return None
+    wide = any(needs_wide(part, geometry, box) for part, box in zip(code.parts, boxes, strict=True))
+    x, *rest = reversed(sizes)
+    return Shape(_three([x, *(min(size, MOST) for size in rest)]), (WARP, threads // WARP, 1), wide, threads // WARP)
 
 
 def _marching(sizes: Sequence[int], threads: int, wide: bool) -> Shape:

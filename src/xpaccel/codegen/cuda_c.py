@@ -7,6 +7,7 @@ kernel takes one argument, a structure by value, so a launch packs one block of 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -17,6 +18,7 @@ import numpy as np
 from xpaccel.codegen.device import (
     LANES,
     PLAIN,
+    ChainCode,
     DeviceCode,
     columns,
     distance,
@@ -28,8 +30,9 @@ from xpaccel.codegen.device import (
     written,
 )
 from xpaccel.codegen.layout import layout
+from xpaccel.errors import BackendError
 from xpaccel.graph.scalar import literal
-from xpaccel.loops.program import BLOCK, COMBINE, LoopProgram, Nest, Store, Value, identity_of
+from xpaccel.loops.program import BLOCK, COMBINE, Chain, LoopProgram, Nest, Store, Value, identity_of
 from xpaccel.loops.program import LANES as WIDTH
 from xpaccel.ops import OPS, dtype_kind
 
@@ -49,6 +52,63 @@ def print_nest(program: LoopProgram, nest: Nest) -> DeviceCode:
     return _Printer(program, nest).code()
 
 
+def print_chain(program: LoopProgram, chain: Chain) -> ChainCode | None:
+    """Return the source of the nests of a chain as one kernel; None where a grid has too few axes for the rows."""
+    if chain.lead > 3:
+        return None
+    nests = program.nests[chain.first : chain.last]
+    printers = [_Printer(program, nest, chain.lead, number) for number, nest in enumerate(nests)]
+    shared = set().union(*(written(program, nest) for nest in nests))
+    for printer in printers:
+        printer.written = shared
+    parts = tuple(printer.row() for printer in printers)
+    lines = [_unit(printers), *(part.source for part in parts), "struct Args {"]
+    lines += [f"    Args{number} n{number};" for number in range(len(parts))]
+    lines += ["};", ""]
+    kernel = f'extern "C" __global__ void __launch_bounds__({THREADS}, 3) {ENTRY}'
+    lines.append(f"{kernel}(const __grid_constant__ Args a) {{")
+    rows = range(chain.lead)
+    for axis in rows:
+        name = "xyz"[chain.lead - 1 - axis]
+        first = f"a.n0.lo{axis} + (Int)blockIdx.{name}"
+        lines.append(f"    for (Int i{axis} = {first}; i{axis} < a.n0.hi{axis}; i{axis} += (Int)gridDim.{name}) {{")
+    for number in range(len(parts)):
+        lines.append(f"        part{number}(a.n{number}, {', '.join(f'i{axis}' for axis in rows)});")
+        lines.append("        __syncthreads();")
+    lines += ["    }" for _ in rows]
+    return ChainCode("\n".join(lines) + _END, parts)
+
+
+def refuse(nest: Nest) -> None:
+    """Raise for what device code does not do yet.
+
+    Raises
+    ------
+    BackendError
+        For computed positions: integer arrays as indices, and what is stored at them.
+    """
+    if nest.checks or nest.ordered or any(store.moves or store.mode != "set" for store in nest.stores):
+        raise BackendError(
+            f"indexing with an array of integers ({', '.join(nest.lines)}) is not supported on this backend yet.\n    "
+            "Run this kernel on the backend 'numba', or split it there."
+        )
+
+
+#: The end of a translation unit.
+_END = f"\n}}\n\n}}  // namespace xp\nusing xp::{ENTRY};\n"
+
+
+def _unit(printers: Sequence[_Printer]) -> str:
+    """Return the beginning of a translation unit: what its nests call."""
+    parts = [_part("prelude.cuh")]
+    if any(dtype.startswith("complex") for printer in printers for dtype in printer.dtypes()):
+        parts.append(_part("complex.cuh"))
+    if any(printer.form == LANES for printer in printers):
+        parts.append(_part("reduce.cuh"))
+    parts += [printer.combiners() for printer in printers if printer.form == LANES]
+    return "namespace xp {\n" + "\n".join(parts) + "\n\n"
+
+
 @cache
 def _part(name: str) -> str:
     return files("xpaccel.codegen.cuda").joinpath(name).read_text(encoding="utf-8")
@@ -58,7 +118,7 @@ def _part(name: str) -> str:
 class _Accumulated:
     """A reduction of a nest: its number, what takes its result, how it combines, from what it begins."""
 
-    number: int
+    number: str
     store: Store
     dtype: str
     combine: str
@@ -76,11 +136,15 @@ class _Accumulated:
 
 
 class _Printer:
-    def __init__(self, program: LoopProgram, nest: Nest) -> None:
+    """Prints one nest: a kernel of its own, or (where `lead` is not 0) a part of a chain, for one row."""
+
+    def __init__(self, program: LoopProgram, nest: Nest, lead: int = 0, part: int = 0) -> None:
+        refuse(nest)
         self.program, self.nest, self.layout = program, nest, layout(program, nest)
+        self.lead, self.part = lead, part
         self.lines: list[str] = []
         self.form, self.threads = form_of(nest), thread_axes(nest)
-        self.columns = columns(program, nest)
+        self.columns = [] if lead else columns(program, nest)
         self.order = loop_order(nest)
         if self.columns:  # planes are walked innermost
             self.order.remove(self.threads[2])
@@ -95,24 +159,41 @@ class _Printer:
         self.offsets = [""] * len(self.layout.streams)
 
     def code(self) -> DeviceCode:
+        """Return a kernel that runs the nest."""
         arguments = fields(self.program, self.nest, self.layout, bool(self.columns))
-        kinds = {value.dtype for value in self.nest.values} | {
-            self.program.arrays[s.array].dtype for s in self.nest.stores
-        }
-        parts = [_part("prelude.cuh")]
-        if any(kind.startswith("complex") for kind in kinds):
-            parts.append(_part("complex.cuh"))
-        if self.form == LANES:
-            parts.append(_part("reduce.cuh"))
-            parts.append(self.combiners())
         self.body()
-        structure = "".join(f"    {self.declared(name, kind)};\n" for name, kind in arguments)
-        source = "namespace xp {\n" + "\n".join(parts) + f"\nstruct Args {{\n{structure}}};\n\n"
-        source += (
-            f'extern "C" __global__ void __launch_bounds__({THREADS}) {ENTRY}(const __grid_constant__ Args a) {{\n'
+        source = (
+            _unit([self])
+            + f"struct Args {{\n{self.structure()}}};\n\n"
+            + f'extern "C" __global__ void {self.bounds()} {ENTRY}(const __grid_constant__ Args a) {{\n'
+            + "\n".join(self.lines)
+            + _END
         )
-        source += "\n".join(self.lines) + f"\n}}\n\n}}  // namespace xp\nusing xp::{ENTRY};\n"
         return DeviceCode(source, self.layout, self.form, self.threads, bool(self.columns), arguments)
+
+    def bounds(self) -> str:
+        """Bound registers where ptxas would otherwise aim at more blocks than it can give them without spills."""
+        return f"__launch_bounds__({THREADS}, 3)" if self.form == LANES else f"__launch_bounds__({THREADS})"
+
+    def row(self) -> DeviceCode:
+        """Return a function that runs the nest for one row, by all threads of a block."""
+        arguments = fields(self.program, self.nest, self.layout, False)
+        self.body()
+        rows = ", ".join(f"Int i{axis}" for axis in range(self.lead))
+        source = f"struct Args{self.part} {{\n{self.structure()}}};\n\n"
+        source += f"XP_FUNCTION void part{self.part}(const Args{self.part}& a, {rows}) {{\n"
+        source += "\n".join(self.lines) + "\n}\n\n"
+        return DeviceCode(source, self.layout, self.form, self.threads, False, arguments)
+
+    def dtypes(self) -> set[str]:
+        """Return the dtypes that the nest meets."""
+        stored = {self.program.arrays[store.array].dtype for store in self.nest.stores}
+        return stored | {value.dtype for value in self.nest.values}
+
+    def structure(self) -> str:
+        """Declare what the nest is told."""
+        arguments = fields(self.program, self.nest, self.layout, bool(self.columns))
+        return "".join(f"    {self.declared(name, kind)};\n" for name, kind in arguments)
 
     def declared(self, name: str, kind: str) -> str:
         """Declare an argument."""
@@ -129,12 +210,17 @@ class _Printer:
 
     def body(self) -> None:
         self.values(0, 1)
+        for axis in range(self.lead):
+            self.enter(axis, 1)
         if self.form == LANES:
             self.reduce_lanes()
             return
         reduced = self.nest.reduction.axes if self.nest.reduction else ()
-        kept = [axis for axis in self.order if axis not in reduced]
-        depth = self.march(self.open_threads(kept[:-1], 1)) if self.columns else self.open_threads(kept, 1)
+        kept = [axis for axis in self.order[self.lead :] if axis not in reduced]
+        if self.lead:
+            depth = self.open_row(kept)
+        else:
+            depth = self.march(self.open_threads(kept[:-1], 1)) if self.columns else self.open_threads(kept, 1)
         if self.form == PLAIN:
             for store in self.nest.stores:
                 self.put(depth, self.store(store, f"v{store.value}"))
@@ -148,11 +234,25 @@ class _Printer:
         for level in range(depth - 1, down_to - 1, -1):
             self.put(level, "}")
 
+    def open_row(self, axes: list[int]) -> int:
+        """Open the loops over what a row has: the innermost over the threads of the block; return the depth inside."""
+        me = "(Int)(threadIdx.y * 32 + threadIdx.x)"
+        if not axes:
+            self.put(1, f"if ({me} == 0) {{")
+            return 2
+        for depth, axis in enumerate(axes[:-1], 1):
+            self.loop(axis, f"a.lo{axis}", f"a.hi{axis}", f"++i{axis}", depth)
+        last = axes[-1]
+        step = f"i{last} += 32 * WARPS"
+        self.loop(last, f"a.lo{last} + {me}", f"a.hi{last}", step, len(axes))
+        return len(axes) + 1
+
     def open_threads(self, axes: list[int], depth: int) -> int:
         """Open the loops over kept axes, the last three over threads; return the depth inside."""
         for axis in axes:
             if axis in self.threads:
                 first, step = _THREAD["xyz"[self.threads.index(axis)]]
+                self.put(depth, "#pragma unroll 1")  # it has one turn, as a rule
                 self.loop(axis, f"a.lo{axis} + (Int)({first})", f"a.hi{axis}", f"i{axis} += (Int)({step})", depth)
             else:
                 self.loop(axis, f"a.lo{axis}", f"a.hi{axis}", f"++i{axis}", depth)
@@ -226,7 +326,11 @@ class _Printer:
             dtype = self.nest.values[store.value].dtype
             neutral = spelled(identity_of(kind, np.dtype(dtype)), dtype)
             exactly = kind == "sum" and dtype_kind(dtype) in "fc"
-            found.append(_Accumulated(number, store, dtype, COMBINE[kind], neutral, exactly))
+            found.append(
+                _Accumulated(
+                    f"{self.part}_{number}" if self.lead else str(number), store, dtype, COMBINE[kind], neutral, exactly
+                )
+            )
         return found
 
     def reduce_strip(self, depth: int) -> None:
@@ -265,7 +369,7 @@ class _Printer:
         for item in totals:
             self.put(1, f"__shared__ {item.dtype} parts{item.number}[WARPS];")
         self.put(0, "#endif")
-        depth = self.open_rows([axis for axis in self.order if axis not in reduction.axes])
+        depth = 1 if self.lead else self.open_rows([axis for axis in self.order if axis not in reduction.axes])
         targets = [self.store(item.store, f"total{item.number}") for item in totals]
         for item in totals:
             self.put(depth, f"{item.dtype} total{item.number} = {item.neutral};")
@@ -288,6 +392,8 @@ class _Printer:
         self.put(inner + 1, "if (start < stop) {")
         for item in totals:
             self.put(inner + 2, f"{item.dtype} lanes{item.number}[2] = {{{item.neutral}, {item.neutral}}};")
+        if len(totals) == 1:  # several loads at a time; more totals already have as many
+            self.put(inner + 2, "#pragma unroll 4")
         self.put(inner + 2, f"for (Int row = start; row < stop; row += {WIDTH}) {{")
         self.put(inner + 3, "#pragma unroll")
         self.put(inner + 3, "for (int half = 0; half < 2; ++half) {")

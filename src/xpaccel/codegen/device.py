@@ -65,6 +65,26 @@ class Column:
     places: dict[Index, int]
 
 
+@dataclass(frozen=True)
+class ChainCode:
+    """The source of a device function that runs the nests of a chain: a block of threads for each row.
+
+    Attributes
+    ----------
+    source
+        It takes one structure, the arguments of all nests one after the other.
+    parts
+        What each nest must be told.
+    """
+
+    source: str
+    parts: tuple[DeviceCode, ...]
+
+    #: As `DeviceCode` has them.
+    form = LANES
+    marches = False
+
+
 def form_of(nest: Nest) -> str:
     """Return how an element of a nest is run."""
     if nest.reduction is None:

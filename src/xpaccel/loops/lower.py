@@ -9,8 +9,8 @@ from xpaccel.graph.affine import Affine
 from xpaccel.graph.graph import Graph
 from xpaccel.graph.node import Node
 from xpaccel.loops.body import Body, Cut, Empty, Scalars
-from xpaccel.loops.index import Places
 from xpaccel.loops.chains import find_chains
+from xpaccel.loops.index import Places
 from xpaccel.loops.order import along_memory
 from xpaccel.loops.program import Call, Extent, LoopProgram, Nest, Position, Reduction
 from xpaccel.loops.sinks import Box, Memory, Sink, expansions, find_sinks

@@ -1,0 +1,87 @@
+"""Which kernels a program becomes for arrays of certain sizes, and what each is given: without CuPy or a device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from xpaccel.backends.arguments import Arguments, ChainArguments
+from xpaccel.backends.base import Geometry
+from xpaccel.backends.grid import Shape, chain_shape, shape_of
+from xpaccel.codegen import cuda_c
+from xpaccel.codegen.device import ChainCode, DeviceCode
+from xpaccel.loops.program import Chain, LoopProgram, Nest
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A launch that is to be.
+
+    Attributes
+    ----------
+    code
+        The kernel.
+    shape
+        The geometry of its launch.
+    arguments
+        What packs its argument.
+    nests
+        The nests that it runs.
+    """
+
+    code: DeviceCode | ChainCode
+    shape: Shape
+    arguments: Arguments | ChainArguments
+    nests: tuple[Nest, ...]
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Where in the user's source it comes from."""
+        return tuple(dict.fromkeys(line for nest in self.nests for line in nest.lines))
+
+
+@dataclass(frozen=True, slots=True)
+class Kernels:
+    """The kernels of a program: one for each chain and for each nest that is in none, in order."""
+
+    codes: tuple[tuple[tuple[Nest, ...], DeviceCode | ChainCode, int], ...]
+
+    @property
+    def sources(self) -> list[str]:
+        """Their source."""
+        return [code.source for _, code, _ in self.codes]
+
+
+def kernels(program: LoopProgram, codes: Sequence[DeviceCode] | None = None) -> Kernels:
+    """Return the kernels of a program, whose nests may have been printed already."""
+    chains = {chain.first: (chain, cuda_c.print_chain(program, chain)) for chain in program.chains}
+    found: list[tuple[tuple[Nest, ...], DeviceCode | ChainCode, int]] = []
+    number = 0
+    while number < len(program.nests):
+        nothing: tuple[Chain | None, ChainCode | None] = None, None
+        chain, code = chains.get(number, nothing)
+        if chain is not None and code is not None:
+            found.append((program.nests[chain.first : chain.last], code, chain.lead))
+            number = chain.last
+            continue
+        nest = program.nests[number]
+        found.append(((nest,), codes[number] if codes else cuda_c.print_nest(program, nest), 0))
+        number += 1
+    return Kernels(tuple(found))
+
+
+def plan(program: LoopProgram, made: Kernels, geometry: Geometry) -> list[Planned]:
+    """Return the launches of a program for arrays of certain sizes; kernels without a point are left out."""
+    found = []
+    for nests, code, lead in made.codes:
+        boxes = [[(low.value(geometry.sizes), high.value(geometry.sizes)) for low, high in nest.box] for nest in nests]
+        if isinstance(code, ChainCode):
+            shape = chain_shape(code, lead, geometry, boxes, cuda_c.THREADS)
+            if shape is not None:
+                parts = [Arguments(program, p, geometry, b, shape) for p, b in zip(code.parts, boxes, strict=True)]
+                found.append(Planned(code, shape, ChainArguments(parts), nests))
+        else:
+            shape = shape_of(code, nests[0], geometry, boxes[0], cuda_c.THREADS)
+            if shape is not None:
+                found.append(Planned(code, shape, Arguments(program, code, geometry, boxes[0], shape), nests))
+    return found
