@@ -204,7 +204,7 @@ class _Writer:
 
     # running
 
-    def run(self, line: str, uses: Sequence[str] = (), *, rough: bool = False) -> bool:
+    def run(self, line: str, uses: Sequence[str] = (), *, rough: bool = False, target: str = "") -> bool:
         """Add a statement if NumPy can do it on values that stay in bounds."""
         trial = dict(self.scope)
         before = {n: np.array(v) for n, v in self.names.items() if isinstance(v, np.ndarray)}
@@ -221,7 +221,7 @@ class _Writer:
                     self.names[name][...] = content
             return False
         self.lines.append(line)
-        target = line.split(" ")[0].split("[")[0]
+        target = target or line.split(" ")[0].split("[")[0]
         for name, value in trial.items():
             if (
                 name.startswith(("v", "a", "t", "n"))
@@ -318,6 +318,10 @@ class _Writer:
             self.loop,
             self.size,
             self.compare,
+            self.gather,
+            self.gather,
+            self.scatter,
+            self.scatter,
         ]
         self.pick(makers)()
 
@@ -606,6 +610,82 @@ class _Writer:
     def loop(self) -> None:
         a = self.any_array(lambda v: isinstance(v, np.ndarray) and v.flags.writeable and v.ndim > 0)
         self.run(f"for k in range(1, {a}.shape[0]): {a}[k] = {a}[k] + {a}[k - 1]", [a], rough=a in self.rough)
+
+    def lookup(self, size: str, count: int) -> tuple[str, list[str]]:
+        """Return a vector of indices into an axis of `size`, here `count`, and the variables that it uses."""
+        if self.number(0, 2) == 0:
+            return str([self.number(-count, count - 1) for _ in range(self.number(0, 5))]), []
+        b = self.any_array(lambda v: v.size > 0 and v.dtype.kind != "b", rough=False)
+        dtype = self.pick(["int64", "int64", "int32", "uint8"])
+        sign = self.pick(["", "-1 - "]) if dtype != "uint8" else ""
+        return f"({sign}xp.astype(whole({b}) % {size}, xp.{dtype})).flatten()", [b]
+
+    def gather(self) -> None:
+        """Read at places that are computed."""
+        a = self.any_array(lambda v: v.ndim > 0 and v.size > 0)
+        x = self.names[a]
+        if not x.ndim or not x.size:
+            return
+        axis = self.number(0, x.ndim - 1)
+        i, used = self.lookup(f"{a}.shape[{axis}]", x.shape[axis])
+        before = ":, " * axis
+        texts = [
+            f"{a}[{before}{i}]",
+            f"{a}[{before}{i}]",
+            f"xp.take({a}, {i if i[0] != '[' else f'xp.asarray({i})'}, axis={axis})",
+            f"np.take({a}, {i if i[0] != '[' else f'xp.asarray({i})'} + {self.number(-9, 9)}, axis={axis}, mode='wrap')",
+            f"{a}[::-1][{before}{i}] * 2",
+            f"{a}[{before}{i}, ..., None]",
+            f"np.take_along_axis({a}, xp.astype(whole({a}) % {a}.shape[{axis}], xp.int64), axis={axis})",
+            f"xp.sum(whole({a}[{before}{i}]), axis={axis})",
+            f"{a}[{before}{i}][..., 1:]",
+        ]
+        if i[0] != "[":
+            texts += [f"{a}[{before}{i}[0]]", f"{a}[{before}{i}[:, None]]", f"{a}[{before}{i}[0], ...]"]
+        if x.ndim > 1:
+            j, others = self.lookup(f"{a}.shape[{1 - min(axis, 1)}]", x.shape[1 - min(axis, 1)])
+            both = [f"xp.asarray({k})" if k[0] == "[" else k for k in ((i, j) if axis == 0 else (j, i))]
+            used += others
+            texts += [f"{a}[{both[0]}[:, None], {both[1]}]", f"{a}[{both[0]}[:2], {both[1]}[:2]]"]
+        self.run(f"{self.new()} = {self.pick(texts)}", [a, *used])
+
+    def scatter(self) -> None:
+        """Write at places that are computed."""
+        a = self.any_array(
+            lambda v: isinstance(v, np.ndarray) and v.flags.writeable and v.ndim > 0 and v.size > 0 and v.dtype.kind != "b"
+        )
+        x = self.names[a]
+        if not isinstance(x, np.ndarray) or not x.flags.writeable or not x.ndim or not x.size or x.dtype.kind == "b":
+            return
+        axis = self.number(0, x.ndim - 1)
+        i, used = self.lookup(f"{a}.shape[{axis}]", x.shape[axis])
+        if i[0] == "[":
+            i = f"xp.asarray({i}, dtype=xp.int64)"
+        key = f"{':, ' * axis}{i}"
+        b, others = self.operand(x if not axis else None)
+        if x.dtype.kind in "iu" and (others or "." in b or "t" in b or "-" in b):
+            b, others = "2", []
+        number = self.pick(["1", "3"])
+        kind = self.number(0, 7)
+        if kind == 0:
+            text = f"{a}[{key}] = {number}"
+        elif kind == 1:
+            text = f"{a}[{key}] += {b}"
+            used += others
+        elif kind == 2:
+            text = f"np.maximum.at({a}, ({key},), {number})" if x.dtype.kind == "f" else f"{a}[{key}] *= 2"
+        elif kind == 3:
+            text = f"{a}[{i}] = xp.astype(xp.reshape(xp.arange({i}.shape[0]), (-1,{' 1,' * (x.ndim - 1)})), xp.{x.dtype.name})"
+        elif kind == 4:
+            text = f"{a}[{a} > {number}] = {number}"
+        elif kind == 5:
+            text = f"{a}[{i}] = {a}[::-1][{i}]"
+        elif kind == 6:
+            text = f"{a}[{i}[0]] += {a}[0]"
+        else:
+            text = f"np.add.at({a}, ({key},), xp.asarray({b if others else number}, dtype=xp.{x.dtype.name}))"
+            used += others
+        self.run(text, [a, *used], rough=a in self.rough, target=a)
 
     def size(self) -> None:
         a = self.any_array()

@@ -1,8 +1,8 @@
 """A compiled program and the driver that runs its steps on arrays.
 
-A program is a list of steps. There is one kind so far, a nest; library calls, exchanges of halos
-and questions of the host take their places between the nests as they come, and other drivers
-(ranks, streams) run the same steps.
+A program is a list of steps: runs of nests, which an engine of the target runs, and calls of library
+functions between them. Exchanges of halos and questions of the host take their places there as they
+come, and other drivers (ranks, streams) run the same steps.
 
 What depends on sizes and strides alone is worked out once, in `Program.bind`. A call then makes the
 new arrays, computes the run-time scalars and hands both to the target.
@@ -12,16 +12,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from xpaccel import debug
-from xpaccel.backends.base import Backend, Geometry
+from xpaccel.backends.base import Backend, Engine, Geometry, Launches
+from xpaccel.backends.library import LibraryCall
 from xpaccel.codegen.layout import NestCode
 from xpaccel.graph.affine import Symbol
 from xpaccel.graph.scalar import compile_scalars
-from xpaccel.loops.program import LoopProgram
+from xpaccel.loops.program import Call, LoopProgram
 from xpaccel.ops import dtype_kind
 
 Converter = Callable[[Any], Any]
@@ -44,7 +47,14 @@ class Program:
         self.loops, self.backend = loops, backend
         self.codes: list[NestCode] = [backend.print_nest(loops, nest) for nest in loops.nests]
         start = time.perf_counter()
-        self.engine = backend.load(loops, self.codes, name)
+        codes = iter(self.codes)
+        #: An engine for each run of nests, and the calls between them.
+        self.steps: list[Engine | Call] = [
+            step
+            if isinstance(step, Call)
+            else backend.load(replace(loops, nests=step, calls=()), list(islice(codes, len(step))), name)
+            for step in loops.steps
+        ]
         if debug.level() >= 1:
             distinct = len({code.source for code in self.codes})
             debug.say(f"{distinct} functions for {len(self.codes)} nests ready in {time.perf_counter() - start:.3f} s")
@@ -81,11 +91,16 @@ class Bound:
             for k, a in enumerate(loops.arrays)
         ]
         self._memory = program.backend.memory
-        self._launches = program.engine.bind(Geometry(self.sizes, shapes, own))
+        geometry = Geometry(self.sizes, shapes, own)
+        self._steps: list[Launches | LibraryCall] = [
+            LibraryCall(step, loops, geometry, program.backend) if isinstance(step, Call) else step.bind(geometry)
+            for step in program.steps
+        ]
+        called = {number for call in loops.calls for _, number in call.outputs}
         self._new = [
             (k, shapes[k], np.dtype(a.dtype))
             for k, a in enumerate(loops.arrays)
-            if a.role != "argument" and loops.owners[k] == k
+            if a.role != "argument" and loops.owners[k] == k and k not in called
         ]
         self._aliases = [(k, owner) for k, owner in enumerate(loops.owners) if owner != k]
         self._arguments = [
@@ -108,6 +123,11 @@ class Bound:
         -------
         list
             The outputs, new arrays.
+
+        Raises
+        ------
+        IndexError
+            If a kernel indexed outside of an axis. What the program wrote is of no use then.
         """
         memory = self._memory
         arrays: list[Any] = [None] * self._arrays
@@ -120,7 +140,8 @@ class Bound:
         for number, owner in self._aliases:
             addresses[number] = addresses[owner]
         values = self.program.scalars(scalars, self.sizes) if self._has_scalars else ()
-        self._launches.run(arrays, addresses, values)
+        for step in self._steps:
+            step.run(arrays, addresses, values)
         owners = self.program.loops.owners
         return [
             arrays[number] if shape is None else arrays[owners[number]].reshape(shape)

@@ -18,6 +18,8 @@ class Memory:
 
     def __init__(self, arrays):
         self.blocks = []
+        #: The status words that were reported to, by address.
+        self.reports = {}
         for array in arrays:
             base = array
             while isinstance(base.base, np.ndarray):
@@ -67,7 +69,17 @@ def names(memory, ints, floats):
             return dtype(complex(floats[place], floats[place + 1]))
         return dtype(floats[place])
 
+    def place(index, size):
+        at = index + size if index < 0 else index
+        return np.int64(at if 0 <= at < size else 0)
+
+    def report(_, place, bits):
+        memory.reports[ints[place]] = memory.reports.get(ints[place], 0) | int(bits)
+
     space = {
+        "place": place,
+        "outside": lambda index, size, bit: np.int64(0 if -size <= index < size else 1 << bit),
+        "report": report,
         "pointer": lambda _, place, dtype: Pointer(ints[place], dtype),
         "integer": lambda _, place: ints[place],
         "integer_scalar": lambda _, place, dtype: np.int64(ints[place]).astype(dtype),

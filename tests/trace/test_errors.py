@@ -19,10 +19,12 @@ CASES = {
     "and": (lambda u: (u > 0) and u, "truth of a traced array", "& | ~"),
     "contains": (lambda u: 3 in u, "`in`", "xp.any"),
     "mask": (lambda u: u[u > 0], "boolean mask", "xp.where"),
-    "mask write": (lambda u: u.__setitem__(u > 0, 0), "boolean mask", "xp.where"),
-    "integers": (lambda u: u[np.array([0, 1])], "array of integers", "slices"),
-    "list": (lambda u: u[[0, 1]], "array of integers", "slices"),
-    "traced index": (lambda u: u[u.astype(int).sum()], "indexed with a traced value", "Python int"),
+    "mask write": (lambda u: u.__setitem__(u > 0, u[:2]), "the elements that a mask selects", "xp.where"),
+    "mask and integer": (lambda u: u[:, None].__setitem__((u > 0, 0), 1), "mask together with", "view first"),
+    "True": (lambda u: u[True], "boolean mask", "xp.where"),
+    "at": (lambda u: np.logaddexp.at(u, [0], 1.0), "np.logaddexp.at", "Supported are add"),
+    "at of another kind": (lambda u: np.add.at(u, [0], 1j), "complex128 values", "casts to the array's dtype"),
+    "at outside": (lambda u: np.add.at(np.zeros(3), u.astype(int), u), "NumPy array to write to", "argument"),
     "item": (lambda u: u.sum().item(), "number (.item())", "outside of the kernel"),
     "tolist": (lambda u: u.tolist(), "list", "outside of the kernel"),
     "matmul": (lambda u: u @ u, "matmul", "outside of the kernel"),
@@ -35,7 +37,7 @@ CASES = {
     "linalg": (lambda u: np.linalg.norm(u), "norm", "outside of the kernel"),
     "nonzero": (lambda u: array_namespace(u).nonzero(u), "nonzero", "xp.where"),
     "where": (lambda u: np.where(u > 0), "where with a condition alone", "xp.where(condition, a, b)"),
-    "at": (lambda u: u.at[1].set(2), "x.at", "x[1:-1] = values"),
+    "JAX's at": (lambda u: u.at[1].set(2), "x.at", "x[1:-1] = values"),
     "flat": (lambda u: list(u.flat), ".flat", "whole-array"),
     "decimals": (lambda u: np.round(u, 2), "decimals", "/ 100"),
     "accumulate": (lambda u: np.add.accumulate(u), "np.add.accumulate", "slices"),
@@ -89,6 +91,16 @@ def test_numpys_own_errors_name_the_line():
         trace_call(lambda u: u[3], np.ones(3))
     with pytest.raises(IndexError, match="too many indices"):
         trace_call(lambda u: u[0, 0], np.ones(3))
+    with pytest.raises(IndexError, match="too many indices"):
+        trace_call(lambda u: u[[0], 0], np.ones(3))
+    with pytest.raises(IndexError, match="must be of integer"):
+        trace_call(lambda u: u[[0.5]], np.ones(3))
+    with pytest.raises(IndexError, match="single ellipsis"):
+        trace_call(lambda u: u[..., [0], ...], np.ones(3))
+    with pytest.raises(IndexError, match="out of bounds for an axis with size 0"):
+        trace_call(lambda u: u[[0]], np.ones(0))
+    with pytest.raises(IndexError, match="boolean index did not match"):
+        trace_call(lambda u, v: u.__setitem__(v > 0, 0), np.ones(3), np.ones(4))
     with pytest.raises(TypeError, match="does not support item assignment"):
         trace_call(lambda u: u[0].__setitem__((), 1), np.ones(3))
 

@@ -312,7 +312,7 @@ class _Printer:
             there = self.cast(f"load({self.pointers[stream]}, {index}, {self.scope(stream)})", kept, dtype)
             text = self.cast(self.combined(COMBINE[store.mode], dtype, there, text), dtype, kept)
         written = f"store({self.pointers[stream]}, {index}, {text}, {self.scope(stream)})"
-        return f"if failed == 0: {written}" if store.moves else written
+        return f"if failed == 0: {written}" if store.moves and self.nest.checks else written
 
     def moved(self, index: str, array: int, moves: Moves, args: tuple[int, ...]) -> str:
         """Return the index of an element some of whose positions are computed."""

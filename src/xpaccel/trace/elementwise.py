@@ -7,7 +7,7 @@ is ``or``).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,12 @@ def match_shape(session: Session, node: Node, shape: Shape) -> Node:
     if named != node.shape:  # the same sizes by other names
         node = builder.slice(node, [0] * node.ndim, [1] * node.ndim, named)
     return builder.broadcast(node, shape)
+
+
+def spread(session: Session, node: Node, axes: Sequence[int], shape: Shape) -> Node:
+    """Return `node` broadcast to `shape`, of which `axes` are its own."""
+    order = [axes.index(axis) if axis in axes else None for axis in range(len(shape))]
+    return session.builder.broadcast(session.builder.axes(node, order), shape)
 
 
 def compute(session: Session, name: str, operands: list[Operand]) -> Node:

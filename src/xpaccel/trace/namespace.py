@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from xpaccel.ops import DTYPES
-from xpaccel.trace import creation, elementwise, manipulation, protocol, reductions
+from xpaccel.trace import creation, elementwise, lookup, manipulation, protocol, reductions
 from xpaccel.trace.scalar import Number
 from xpaccel.trace.session import current
 from xpaccel.trace.source import trace_error, user_place
@@ -25,12 +25,11 @@ _INSTEAD = {
     "cumulative_sum": "Call it outside of the kernel.",
     "nonzero": "Its size is known only when the kernel runs: choose with xp.where(mask, a, b).",
     "sort": "Call it outside of the kernel.",
-    "take": "Use slices, xp.roll or xp.where, or call it outside of the kernel.",
 }
 _UNKNOWN = (
     "matmul tensordot vecdot dot cumulative_sum cumulative_prod cumsum cumprod argmax argmin argsort "
-    "sort searchsorted nonzero take take_along_axis unique_all unique_counts unique_inverse "
-    "unique_values isin diagonal trace from_dlpack fft linalg random einsum gradient interp convolve "
+    "sort searchsorted nonzero unique_all unique_counts unique_inverse "
+    "unique_values isin from_dlpack fft linalg random einsum gradient interp convolve "
     "to_device"
 )
 
@@ -74,7 +73,7 @@ def fill() -> None:
     """Put every function into `FUNCTIONS`."""
     for name in _UNKNOWN.split():
         FUNCTIONS[name] = unknown(name)
-    for module in (elementwise, creation, manipulation, reductions, protocol):
+    for module in (elementwise, creation, manipulation, reductions, lookup, protocol):
         for name, function in module.table().items():
             FUNCTIONS[name] = public(name, function)
     FUNCTIONS["result_type"] = result_type
@@ -141,7 +140,7 @@ class Namespace:
     newaxis = None
 
     #: The names of `FUNCTIONS` that are not functions of a namespace.
-    _inner = ("in_place", "power_operator", "write_out", "fill")
+    _inner = ("in_place", "power_operator", "write_out", "fill", "getitem", "setitem", "ufunc_at")
 
     def __array_namespace_info__(self) -> _Info:
         """Return what this namespace offers."""

@@ -80,6 +80,9 @@ def array_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: 
     if method == "reduce" and ufunc.__name__ in _REDUCE:
         options.setdefault("axis", 0)
         return FUNCTIONS[_REDUCE[ufunc.__name__]](*inputs, out=out, **options)
+    if method == "at":
+        FUNCTIONS["ufunc_at"](name or ufunc.__name__, *inputs)
+        return None
     if ufunc.__name__ == "clip":
         name = "clip"
     if name is None:

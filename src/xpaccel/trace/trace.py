@@ -148,7 +148,7 @@ def _hints(leaves: Sequence[Leaf]) -> dict[Symbol, int]:
 
 def _input_of(buffer: Buffer) -> Node:
     node = buffer.node
-    while node.op == "update":
+    while node.is_update:
         node = node.inputs[0]
     return node
 

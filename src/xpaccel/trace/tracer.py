@@ -160,20 +160,18 @@ class Tracer:
                 index.extend(missing)
                 missing = []
                 element = False
-            elif item is None:
-                index.append(None)
-                element = False
-            elif isinstance(item, slice):
-                index.append(_slice_bounds(item))
-                element = False
             else:
-                index.append(_integer(item))
+                index.append(selection(item))
+                element = element and item is not None and not isinstance(item, slice)
         index.extend(missing)
         return self._view.select(self._session, index), element
 
     def __getitem__(self, key: Any) -> Tracer:
         self._session.mark()
         check_session(self._session, "a traced array")
+        if has_arrays(self._session, key):
+            result: Tracer = FUNCTIONS["getitem"](self, key)
+            return result
         view, element = self._select(key)
         if element:
             return fresh(self._session, view.read(self._session), scalar=True)
@@ -184,6 +182,9 @@ class Tracer:
         check_session(self._session, "a traced array")
         if self._scalar:
             raise TypeError(f"'numpy.{self.dtype.name}' object does not support item assignment")
+        if has_arrays(self._session, key):
+            FUNCTIONS["setitem"](self, key, value)
+            return
         view, _ = self._select(key)
         if isinstance(value, Tracer) and value._view == view:
             return  # what `x[k] += y` does last: it is written already
@@ -281,31 +282,35 @@ def _slice_bounds(item: slice) -> tuple[Any, Any, int]:
 
 
 def _integer(item: Any) -> Any:
-    """Return an integer of an index as an `Affine`; explain why anything else cannot be one."""
-    if isinstance(item, bool | np.bool | np.ndarray | list | Tracer) and not (
-        isinstance(item, np.ndarray) and item.ndim == 0 and item.dtype.kind in "iu"
-    ):
-        if isinstance(item, Tracer) and item.ndim == 0 and item.dtype.kind in "iu":
-            raise trace_error(
-                "an array was indexed with a traced value, known only when the kernel runs",
-                "Pass the index to the kernel as a Python int, or do this outside of the kernel.",
-            )
-        mask = isinstance(item, bool | np.bool) or getattr(item, "dtype", None) == np.bool
-        if mask:
-            raise trace_error(
-                "indexing with a boolean mask is not supported in a kernel",
-                "Choose element by element instead: xp.where(mask, a, b).",
-            )
-        raise trace_error(
-            "indexing with an array of integers is not supported in a kernel",
-            "Use slices, xp.roll or xp.where, or do this outside of the kernel.",
-        )
+    """Return an integer of an index as an `Affine`."""
     try:
         return as_affine(item)
     except TypeError:
         raise IndexError(
-            "only integers, slices (`:`), ellipsis (`...`) and numpy.newaxis (`None`) are valid indices"
+            "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean arrays "
+            "are valid indices"
         ) from None
+
+
+def selection(item: Any) -> Any:
+    """Return an integer, a slice or a new axis of an index as `View.select` takes it."""
+    if item is None:
+        return None
+    return _slice_bounds(item) if isinstance(item, slice) else _integer(item)
+
+
+def is_array_index(session: Session, item: Any) -> bool:
+    """Whether a part of an index is an array; a 0-d integer that is no traced one is an integer."""
+    if isinstance(item, Tracer | list | bool | np.bool):
+        return True
+    return session.is_array(item) and not (item.ndim == 0 and item.dtype.kind in "iu")
+
+
+def has_arrays(session: Session, key: Any) -> bool:
+    """Whether an index has arrays among its parts."""
+    if isinstance(key, tuple):
+        return any(is_array_index(session, item) for item in key)
+    return is_array_index(session, key)
 
 
 def _install() -> None:

@@ -8,7 +8,7 @@ buffer holds then.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -148,6 +148,45 @@ class View:
             return
         starts, steps = [b[0] for b in self.box], [b[1] for b in self.box]
         self.buffer.write(builder.update(base, value, starts, steps), builder.line)
+
+    def scatter(
+        self, session: Session, mode: str, value: Node, places: Mapping[int, Node], walked: Mapping[int, int]
+    ) -> None:
+        """Put the elements of `value` at places of the view.
+
+        Parameters
+        ----------
+        mode
+            How they are combined with what is there: see `xpaccel.graph.node`.
+        value
+            The elements.
+        places
+            For each axis of the view that is looked up, where: of the shape of `value`.
+        walked
+            For each other axis of the view, the axis of `value` that goes along with it.
+        """
+        builder = session.builder
+        box: list[tuple[Affine, int, int | None]]
+        if self.is_read_only:
+            raise ValueError("assignment destination is read-only")
+        if ZERO in value.shape:
+            return  # nothing is written
+        if any(self.axes[axis] is None for axis in places):  # a new axis: looked up in a copy that has it
+            box = [(ZERO, 1, walked.get(axis)) for axis in range(len(self.shape))]
+            chosen = [places[axis] for axis in sorted(places)]
+            self.write(session, builder.scatter(self.read(session), value, chosen, mode, box))
+            return
+        box = []
+        order: list[Node] = []
+        for axis, (start, step, _) in enumerate(self.box):
+            if axis not in self.axes:
+                box.append((start, 1, -1))
+                continue
+            own = self.axes.index(axis)
+            if own in places:
+                order.append(places[own])
+            box.append((start, step, None if own in places else walked[own]))
+        self.buffer.write(builder.scatter(self.buffer.node, value, order, mode, box), builder.line)
 
     def select(self, session: Session, index: Sequence[Any]) -> View:
         """Return the view that basic indexing gives.
