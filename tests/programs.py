@@ -633,7 +633,8 @@ class _Writer:
             f"{a}[{before}{i}]",
             f"{a}[{before}{i}]",
             f"xp.take({a}, {i if i[0] != '[' else f'xp.asarray({i})'}, axis={axis})",
-            f"np.take({a}, {i if i[0] != '[' else f'xp.asarray({i})'} + {self.number(-9, 9)}, axis={axis}, mode='wrap')",
+            f"np.take({a}, {i if i[0] != '[' else f'xp.asarray({i})'} + {self.number(-9, 9)}, "
+            f"axis={axis}, mode='wrap')",
             f"{a}[::-1][{before}{i}] * 2",
             f"{a}[{before}{i}, ..., None]",
             f"np.take_along_axis({a}, xp.astype(whole({a}) % {a}.shape[{axis}], xp.int64), axis={axis})",
@@ -652,7 +653,9 @@ class _Writer:
     def scatter(self) -> None:
         """Write at places that are computed."""
         a = self.any_array(
-            lambda v: isinstance(v, np.ndarray) and v.flags.writeable and v.ndim > 0 and v.size > 0 and v.dtype.kind != "b"
+            lambda v: (
+                isinstance(v, np.ndarray) and v.flags.writeable and v.ndim > 0 and v.size > 0 and v.dtype.kind != "b"
+            )
         )
         x = self.names[a]
         if not isinstance(x, np.ndarray) or not x.flags.writeable or not x.ndim or not x.size or x.dtype.kind == "b":
@@ -675,7 +678,8 @@ class _Writer:
         elif kind == 2:
             text = f"np.maximum.at({a}, ({key},), {number})" if x.dtype.kind == "f" else f"{a}[{key}] *= 2"
         elif kind == 3:
-            text = f"{a}[{i}] = xp.astype(xp.reshape(xp.arange({i}.shape[0]), (-1,{' 1,' * (x.ndim - 1)})), xp.{x.dtype.name})"
+            column = f"xp.reshape(xp.arange({i}.shape[0]), (-1,{' 1,' * (x.ndim - 1)}))"
+            text = f"{a}[{i}] = xp.astype({column}, xp.{x.dtype.name})"
         elif kind == 4:
             text = f"{a}[{a} > {number}] = {number}"
         elif kind == 5:

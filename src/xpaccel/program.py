@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -47,14 +45,16 @@ class Program:
         self.loops, self.backend = loops, backend
         self.codes: list[NestCode] = [backend.print_nest(loops, nest) for nest in loops.nests]
         start = time.perf_counter()
-        codes = iter(self.codes)
         #: An engine for each run of nests, and the calls between them.
-        self.steps: list[Engine | Call] = [
-            step
-            if isinstance(step, Call)
-            else backend.load(replace(loops, nests=step, calls=()), list(islice(codes, len(step))), name)
-            for step in loops.steps
-        ]
+        self.steps: list[Engine | Call] = []
+        done = 0
+        for step in loops.steps:
+            if isinstance(step, Call):
+                self.steps.append(step)
+            else:
+                last = done + len(step)
+                self.steps.append(backend.load(loops.part(done, last), self.codes[done:last], name))
+                done = last
         if debug.level() >= 1:
             distinct = len({code.source for code in self.codes})
             debug.say(f"{distinct} functions for {len(self.codes)} nests ready in {time.perf_counter() - start:.3f} s")

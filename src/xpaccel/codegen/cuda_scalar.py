@@ -46,8 +46,10 @@ sin, cos, tan, asin, acos, atan = (
 sinh, cosh, tanh, asinh, acosh, atanh = (
     function(name, 1, library=name) for name in ("sinh", "cosh", "tanh", "asinh", "acosh", "atanh")
 )
-cbrt, atan2, hypot = function("cbrt", 1, library="cbrt"), function("atan2", 2, library="atan2"), function(
-    "hypot", 2, library="hypot"
+cbrt, atan2, hypot = (
+    function("cbrt", 1, library="cbrt"),
+    function("atan2", 2, library="atan2"),
+    function("hypot", 2, library="hypot"),
 )
 
 # -- arithmetic -------------------------------------------------------------------------------------------

@@ -193,7 +193,8 @@ def _scatter(node: Node, inputs: Sequence[Array], shape: tuple[int, ...], size: 
     (base, value, *places), (mode, *box) = inputs, node.params
     at = _at([by for _, _, by in box], places, value.shape)
     positions = [
-        np.broadcast_to(size(start) + step * k, value.shape).ravel() for (start, step, _), k in zip(box, at, strict=True)
+        np.broadcast_to(size(start) + step * k, value.shape).ravel()
+        for (start, step, _), k in zip(box, at, strict=True)
     ]
     for position, extent in zip(positions, shape, strict=True):
         if position.size and not 0 <= position.min() <= position.max() < extent:

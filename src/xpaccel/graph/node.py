@@ -1,4 +1,4 @@
-"""Nodes of the array program and the builder that makes them.
+r"""Nodes of the array program and the builder that makes them.
 
 The primitives, to which everything in a kernel is reduced (``shape`` is always the result's):
 
@@ -24,11 +24,11 @@ name in OPS    ()                          elementwise; arguments of equal shape
                                            ``value.shape`` replaced by value
 ``place``      (size,)                     where NumPy's index points to on an axis of `size` (not 0):
                                            ``i + size`` where negative; IndexError outside
-``gather``     (axis | None, ...)          inputs (source, \\*places): an element of source for each
+``gather``     (axis | None, ...)          inputs (source, \*places): an element of source for each
                                            element of the places, which have the result's shape.
                                            Each axis of source is walked with an axis of the
                                            result, or is (None) at the next of the places
-``scatter``    (mode, (start, step, by),   inputs (base, value, \\*places), the places of value's shape:
+``scatter``    (mode, (start, step, by),   inputs (base, value, \*places), the places of value's shape:
                ...)                        base, into which the elements of value are put in C order.
                                            An axis of base is at ``start + step*k``, k the element's
                                            index along axis `by`, its next place (None), or 0 (-1)

@@ -13,7 +13,7 @@ from xpaccel.graph.affine import Affine, Guards
 from xpaccel.graph.node import Node
 from xpaccel.graph.scalar import ScalarExpr
 from xpaccel.loops.index import Lookup, Places, lookups, move, pieces, settled, shifted
-from xpaccel.loops.program import COMBINE, Check, Index, Moves, Position, Store, Value
+from xpaccel.loops.program import COMBINE, Check, Moves, Position, Store, Value
 from xpaccel.loops.sinks import Box, Memory, Sink, Time, expansions
 
 
@@ -59,7 +59,7 @@ class Body:
         self._memory, self._scalars, self._box = memory, scalars, box
         self._numbers: dict[Value, int] = {}
         self._known: dict[tuple[Node, Places], int] = {}
-        self._defined: dict[Node, tuple[Index, int]] = {}
+        self._defined: dict[Node, tuple[Places, int]] = {}
 
     def add(self, value: Value) -> int:
         """Return the number of `value`, which is added unless it is there."""

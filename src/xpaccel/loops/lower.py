@@ -99,7 +99,7 @@ def _accesses(sink: Sink, memory: Memory) -> tuple[list[Access], int]:
     if sink.root is None:
         return [*found, Access(sink.source, (Position(Affine(), 1, 1),), False)], 1
     seen: set[tuple[Node, Places]] = set()
-    stack = [(sink.root, sink.root_index)]
+    stack: list[tuple[Node, Places]] = [(sink.root, sink.root_index)]
     if sink.expand:
         stack = expansions(*stack[0], memory)
     stack += [(lookup.node, lookup.index) for lookup in sink.lookups]

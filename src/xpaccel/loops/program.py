@@ -9,7 +9,7 @@ threads. The exception is marked (`Nest.ordered`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -334,6 +334,15 @@ class LoopProgram:
     notes: tuple[str, ...] = ()
     calls: tuple[Call, ...] = ()
     chains: tuple[Chain, ...] = ()
+
+    def part(self, first: int, last: int) -> LoopProgram:
+        """Return the program of the nests from `first` to before `last`, between two calls."""
+        chains = tuple(
+            Chain(chain.first - first, chain.last - first, chain.lead)
+            for chain in self.chains
+            if first <= chain.first < last
+        )
+        return replace(self, nests=self.nests[first:last], calls=(), chains=chains)
 
     @property
     def steps(self) -> tuple[tuple[Nest, ...] | Call, ...]:

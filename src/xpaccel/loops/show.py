@@ -61,7 +61,8 @@ def _element(program: LoopProgram, array: int, index: Index, moves: Moves = (), 
 def _value(program: LoopProgram, nest: Nest, value: Value) -> str:
     args = [f"v{arg}" for arg in value.args]
     if value.op in ("load", "gather"):
-        return _element(program, *value.data, args=value.args)
+        array, index, *moves = value.data
+        return _element(program, array, index, moves[0] if moves else (), value.args)
     if value.op == "place":
         return f"place({args[0]}, size={nest.checks[value.data[0]].size})"
     if value.op == "const":

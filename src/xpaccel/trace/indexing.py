@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -121,7 +122,7 @@ def pick(x: Tracer, items: Sequence[Any]) -> Pick:
         axis += isinstance(item, Tracer | slice) or item is None
     view = x._view.select(session, basic)
     common_shape = broadcast_shapes(session.guards, [node.shape for node in looked.values()])
-    together = all(b == a + 1 for a, b in zip(places, places[1:], strict=False))
+    together = all(b == a + 1 for a, b in itertools.pairwise(places))
     first = before[0] if together else 0  # NumPy's rule: what is looked up goes first where it is apart
     rest = [k for k in range(len(view.shape)) if k not in looked]
     own = [view.shape[k] for k in rest]
@@ -157,6 +158,7 @@ def _is_basic(items: Sequence[Any]) -> bool:
 
 
 def refuse_masks(items: Sequence[Any]) -> None:
+    """Refuse boolean masks where a result would have a shape that depends on values."""
     if any(isinstance(item, bool | np.bool) or (isinstance(item, Tracer) and item.dtype == np.bool) for item in items):
         raise trace_error(
             "indexing with a boolean mask gives an array whose size is known only when the kernel runs",

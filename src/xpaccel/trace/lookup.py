@@ -38,7 +38,8 @@ def _indices(indices: Any) -> Tracer:
         indices = np.empty(0, np.int64)
     index = asarray(indices)
     if index.dtype.kind not in "iub":
-        raise TypeError(f"Cannot cast array data from {index.dtype!r} to {np.dtype(np.int64)!r} according to the rule 'safe'")
+        wanted = np.dtype(np.int64)
+        raise TypeError(f"Cannot cast array data from {index.dtype!r} to {wanted!r} according to the rule 'safe'")
     return index
 
 
@@ -69,7 +70,8 @@ def _within(session: Session, index: Node, size: Affine, mode: str) -> Node:
     builder = session.builder
 
     def number(value: Affine) -> Node:
-        node = number_node(session, ScalarExpr.size(value) if value.terms else ScalarExpr.const(value.const), value.const, "int64")
+        expr = ScalarExpr.size(value) if value.terms else ScalarExpr.const(value.const)
+        node = number_node(session, expr, value.const, "int64")
         return match_shape(session, node, index.shape)
 
     index = builder.astype(index, "int64")
@@ -77,7 +79,8 @@ def _within(session: Session, index: Node, size: Affine, mode: str) -> Node:
         return index
     if mode == "wrap":
         return compute_nodes(session, "remainder", [index, number(size)])
-    return compute_nodes(session, "minimum", [compute_nodes(session, "maximum", [index, number(Affine())]), number(size - 1)])
+    above = compute_nodes(session, "maximum", [index, number(Affine())])
+    return compute_nodes(session, "minimum", [above, number(size - 1)])
 
 
 def _along(session: Session, x: Tracer, indices: Any, axis: Any) -> tuple[Node, int, Shape]:

@@ -47,7 +47,8 @@ def assign_masked(x: Tracer, items: Sequence[Any], value: Any) -> None:
             )
     chosen = spread(session, match_shape(session, mask, own), range(number, number + mask.ndim), view.shape)
     if isinstance(value, Tracer | list | tuple) or session.is_array(value):
-        value = fresh(session, _without_count(session, asarray(value)._read(), mask.ndim, view.shape[number + mask.ndim :]))
+        rest = view.shape[number + mask.ndim :]
+        value = fresh(session, _without_count(session, asarray(value)._read(), mask.ndim, rest))
     filled = value_for(session, value, x.dtype.name, view.shape)
     view.write(session, session.builder.elementwise("where", chosen, filled, view.read(session)))
 
