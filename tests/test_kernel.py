@@ -271,6 +271,7 @@ def test_layouts(order):
     np.testing.assert_array_equal(v, w)
 
 
+@pytest.mark.host("the threads are those of the CPU target")
 def test_bits_do_not_depend_on_threads(monkeypatch):
     from xpaccel.backends import threads
 
