@@ -24,6 +24,7 @@ __all__ = [
     "UserError",
     "XpaccelError",
     "__version__",
+    "asnumpy",
     "backend",
     "capture",
     "get_backend",
@@ -33,13 +34,13 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from xpaccel.active import backend, get_backend, set_backend, xp
+    from xpaccel.active import asnumpy, backend, get_backend, set_backend, xp
     from xpaccel.errors import BackendError, CompileError, TraceError, UserError, XpaccelError
     from xpaccel.recording import Recording, capture
 
 _HOMES = {
     **dict.fromkeys(("BackendError", "CompileError", "TraceError", "UserError", "XpaccelError"), "xpaccel.errors"),
-    **dict.fromkeys(("backend", "get_backend", "set_backend", "xp"), "xpaccel.active"),
+    **dict.fromkeys(("asnumpy", "backend", "get_backend", "set_backend", "xp"), "xpaccel.active"),
     **dict.fromkeys(("Recording", "capture"), "xpaccel.recording"),
 }
 

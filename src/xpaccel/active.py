@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+import numpy as np
+
 from xpaccel import backends, config
 from xpaccel.backends.base import Backend
 from xpaccel.trace import session
@@ -70,6 +72,25 @@ def backend(name: str) -> Iterator[None]:
         yield
     finally:
         _chosen.reset(token)
+
+
+def asnumpy(array: Any) -> np.ndarray[Any, Any]:
+    """Return an array of any backend as a NumPy array.
+
+    Parameters
+    ----------
+    array
+        Of NumPy's or of CuPy's.
+
+    Returns
+    -------
+    numpy.ndarray
+        `array` itself where it is one; what lies on a device is copied to the host, which waits for it.
+    """
+    if isinstance(array, np.ndarray) or not hasattr(array, "__cuda_array_interface__"):
+        return np.asarray(array)
+    found: np.ndarray[Any, Any] = array.get()
+    return found
 
 
 class NamespaceProxy:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from xpaccel import active
 from xpaccel.demo.terrain import Axis, Floats, Terrain
 
 LARGEST = 700
@@ -47,8 +48,9 @@ class Recorder:
             self._next = math.floor(time / self.seconds * self.frames) + 1
 
     def _hand_on(self, time: float, h: Floats) -> None:
+        depth = active.asnumpy(h)
         for keep in self.keep:
-            keep(time, h)
+            keep(time, depth)
 
 
 def coarse(terrain: Terrain) -> tuple[Terrain, Callable[[Floats], Floats]]:

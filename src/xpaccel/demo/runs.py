@@ -10,8 +10,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
 from xpaccel import active
 from xpaccel.demo import example
 from xpaccel.demo.terrain import Floats, Terrain
@@ -103,6 +101,6 @@ def run(backend: str, terrain: Terrain, storm: Storm, watch: Watch) -> Run:
             times.append(time.perf_counter() - start)
             watch(flood.time, flood.h)
             start = time.perf_counter()
-    h: Floats = np.asarray(flood.h)
+    h: Floats = active.asnumpy(flood.h)
     stored = math.fsum(h.ravel()) * terrain.dx * terrain.dy
     return Run(backend, h, flood.steps, statistics.median(times), Balance(flood.rained, flood.left, stored))
