@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import decimal
 import enum
+import functools
 import itertools
 import numbers
 import random
@@ -209,3 +210,63 @@ def test_what_a_dataclass_holds_besides_its_fields():
     np.testing.assert_array_equal(kernel(held), [5.0, 5.0])
     held.factor = 7.0
     np.testing.assert_array_equal(kernel(held), [7.0, 7.0])
+
+
+class Scale:
+    shared = 2.0
+
+    def __init__(self, k):
+        self.k = k
+
+    def __call__(self, u):
+        return self.k * u * self.shared
+
+    def __getitem__(self, item):
+        return self.k
+
+    def __float__(self):
+        return self.k
+
+
+class Narrower(Scale):
+    pass
+
+
+SCALE = Scale(2.0)
+FACTOR = 3.0
+
+
+def by_factor(u, more):
+    return u * FACTOR * more
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda u: SCALE(u),
+        lambda u: u * SCALE[0],
+        lambda u: u * float(SCALE),
+        lambda u: u * getattr(SCALE, "k"),  # noqa: B009 (it is what is tested)
+        lambda u: u * vars(SCALE)["k"],
+    ],
+)
+def test_changes_of_objects_from_outside_are_seen(function, monkeypatch):
+    kernel = xpa.kernel(function)
+    for k in (2.0, 5.0):
+        monkeypatch.setattr(SCALE, "k", k)
+        np.testing.assert_array_equal(kernel(np.ones(2)), function(np.ones(2)))
+
+
+def test_changes_of_what_is_inherited_or_bound_are_seen(monkeypatch):
+    kernels = [
+        xpa.kernel(lambda u: u * Narrower.shared),
+        xpa.kernel(Narrower(1.0)),
+        xpa.kernel(functools.partial(by_factor, more=1.0)),
+        xpa.kernel(lambda u: functools.partial(by_factor, more=1.0)(u)),
+        xpa.kernel(lambda u: u * globals()["FACTOR"]),
+    ]
+    for shared, factor in ((2.0, 3.0), (7.0, 11.0)):
+        monkeypatch.setattr(Scale, "shared", shared)
+        monkeypatch.setitem(globals(), "FACTOR", factor)
+        found = [float(xpa.asnumpy(kernel(np.ones(1)))[0]) for kernel in kernels]
+        assert found == [shared, shared, factor, factor, factor]

@@ -181,7 +181,7 @@ class _Printer:
         self.body()
         rows = ", ".join(f"Int i{axis}" for axis in range(self.lead))
         source = f"struct Args{self.part} {{\n{self.structure()}}};\n\n"
-        source += f"XP_FUNCTION void part{self.part}(const Args{self.part}& a, {rows}) {{\n"
+        source += f"FUNCTION void part{self.part}(const Args{self.part}& a, {rows}) {{\n"
         source += "\n".join(self.lines) + "\n}\n\n"
         return DeviceCode(source, self.layout, self.form, self.threads, False, arguments)
 
@@ -354,7 +354,7 @@ class _Printer:
     def combiners(self) -> str:
         """Return what combines two partial results of each reduction."""
         return "\n".join(
-            f"struct R{item.number} {{\n    XP_FUNCTION {item.dtype} combine({item.dtype} x, {item.dtype} y) "
+            f"struct R{item.number} {{\n    FUNCTION {item.dtype} combine({item.dtype} x, {item.dtype} y) "
             f"{{ return {self.applied(item.combine, item.dtype, ['x', 'y'])}; }}\n}};"
             for item in self.accumulated()
         )

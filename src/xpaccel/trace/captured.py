@@ -7,9 +7,10 @@ trace by walking the names in the function's code, and compared again at each ca
 
 from __future__ import annotations
 
+import functools
 import sys
 import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +29,10 @@ _PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic, types.C
 _FIXED = frozenset(("numpy", "array_api_compat", "xpaccel", "scipy")) | sys.stdlib_module_names
 
 _MISSING = object()
+#: Special methods that no kernel calls on what it finds.
+_NOT_CALLED = frozenset(
+    ("__init__", "__new__", "__post_init__", "__init_subclass__", "__repr__", "__del__", "__reduce__")
+)
 
 
 def _same(old: Any, new: Any) -> bool:
@@ -217,6 +222,9 @@ def capture(function: Callable[..., Any], objects: Sequence[Any] = (), memory: A
             stack.extend((value, item_key, item, names) for item_key, item in items)
         elif isinstance(value, types.FunctionType):
             stack.extend(_reads(value))
+        elif isinstance(value, functools.partial):
+            for key_, part in (("func", value.func), ("args", value.args), ("keywords", value.keywords)):
+                stack.append((value, key_, part, names))
         elif isinstance(value, types.MethodType):
             stack.extend(_reads(value.__func__))
             stack.append((value, "__self__", value.__self__, names | _names(value.__func__.__code__)))
@@ -238,7 +246,16 @@ def _held(value: Any) -> Mapping[str, Any]:
 def _attributes(value: Any, names: frozenset[str]) -> Iterator[tuple[Any, Any, Any, frozenset[str]]]:
     """Yield what code that uses `names` may read from the attributes of `value`."""
     held = _held(value)
-    for name in names:
+    if isinstance(value, type):  # what a class inherits is its own
+        for name in names:
+            found = getattr(value, name, _MISSING)
+            if found is not _MISSING and not isinstance(found, property):
+                yield value, name, found, names
+        return
+    todo, done = set(names | _special(value.__class__)), set[str]()
+    while todo:
+        name = todo.pop()
+        done.add(name)
         if name in held:
             yield value, name, held[name], names
             continue
@@ -250,11 +267,17 @@ def _attributes(value: Any, names: frozenset[str]) -> Iterator[tuple[Any, Any, A
         if isinstance(function, types.FunctionType):  # it reads attributes of `value` in turn
             yield type(value), name, descriptor, names
             yield from _reads(function)
-            inner = _names(function.__code__)
-            if inner - names:
-                yield from _attributes(value, inner)
-        elif isinstance(function, _PLAIN) and function is not None:
-            yield type(value), name, function, names
+            todo |= _names(function.__code__) - done
+        elif function is not None and not hasattr(type(function), "__get__"):  # data of the class
+            yield type(value), name, descriptor, names
+
+
+@functools.lru_cache(None)
+def _special(cls: Hashable) -> frozenset[str]:
+    """Return the special methods that a class of the user's defines: they are called without being named."""
+    own = (base for base in getattr(cls, "__mro__", ()) if base is not object and not _is_fixed(base))
+    found = {name for base in own for name, item in vars(base).items() if isinstance(item, types.FunctionType)}
+    return frozenset(name for name in found if name.startswith("__") and name not in _NOT_CALLED)
 
 
 def _is_fixed(value: Any) -> bool:
@@ -278,13 +301,24 @@ def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
 
 
 def _names(code: types.CodeType) -> frozenset[str]:
-    return frozenset(name for item in _codes(code) for name in item.co_names)
+    """Return the names that code uses, also those that it spells as strings: ``getattr(model, "rate")``."""
+    texts = (const for item in _codes(code) for const in item.co_consts if isinstance(const, str))
+    spelled = {text for text in texts if text.isidentifier()}
+    return frozenset(name for item in _codes(code) for name in item.co_names) | spelled
 
 
 def _reads(function: Any) -> Iterator[tuple[Any, Any, Any, frozenset[str]]]:
     """Yield ``(holder, key, value, names)`` of what a function may read by name."""
-    function = getattr(function, "__func__", function)
+    if isinstance(function, types.MethodType):
+        yield function, "__self__", function.__self__, _names(function.__func__.__code__)
+        function = function.__func__
+    if isinstance(function, functools.partial):
+        for part in ("func", "args", "keywords"):
+            yield function, part, getattr(function, part), frozenset()
+        return
     if not isinstance(function, types.FunctionType):
+        if not _is_fixed(function):
+            yield from _attributes(function, frozenset())
         return
     names = _names(function.__code__)
     for name in names:

@@ -42,7 +42,7 @@ SECTOR = 32
 #: Where memory of a device starts: at multiples of this.
 ALIGNMENT = 512
 _RECORDER = Path(__file__).with_name("recorder.h").read_text(encoding="utf-8")
-_LAST = re.compile(r"^template <class T> XP_FUNCTION void store\(.*\n", re.MULTILINE)
+_LAST = re.compile(r"^template <class T> FUNCTION void store\(.*\n", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

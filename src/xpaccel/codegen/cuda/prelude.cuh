@@ -19,7 +19,7 @@ typedef long long Int;
 typedef int Int;
 #endif
 
-#define XP_FUNCTION static __device__ __forceinline__
+#define FUNCTION static __device__ __forceinline__
 
 struct alignas(8) complex64 {
     float32 re, im;
@@ -30,43 +30,43 @@ struct alignas(16) complex128 {
 
 // -- memory: load() is for what no thread of the launch writes ------------------------------------------------
 
-template <class T> XP_FUNCTION T load(const T* p, Int i) { return __ldg(p + i); }
-XP_FUNCTION bool load(const bool* p, Int i) { return __ldg(reinterpret_cast<const uint8*>(p) + i) != 0; }
-XP_FUNCTION complex64 load(const complex64* p, Int i) {
+template <class T> FUNCTION T load(const T* p, Int i) { return __ldg(p + i); }
+FUNCTION bool load(const bool* p, Int i) { return __ldg(reinterpret_cast<const uint8*>(p) + i) != 0; }
+FUNCTION complex64 load(const complex64* p, Int i) {
     const float2 v = __ldg(reinterpret_cast<const float2*>(p) + i);
     return {v.x, v.y};
 }
-XP_FUNCTION complex128 load(const complex128* p, Int i) {
+FUNCTION complex128 load(const complex128* p, Int i) {
     const double2 v = __ldg(reinterpret_cast<const double2*>(p) + i);
     return {v.x, v.y};
 }
-template <class T> XP_FUNCTION T load_rw(const T* p, Int i) { return p[i]; }
-XP_FUNCTION bool load_rw(const bool* p, Int i) { return reinterpret_cast<const uint8*>(p)[i] != 0; }
-template <class T> XP_FUNCTION void store(T* p, Int i, T value) { p[i] = value; }
+template <class T> FUNCTION T load_rw(const T* p, Int i) { return p[i]; }
+FUNCTION bool load_rw(const bool* p, Int i) { return reinterpret_cast<const uint8*>(p)[i] != 0; }
+template <class T> FUNCTION void store(T* p, Int i, T value) { p[i] = value; }
 
 // -- literals that C++ has no spelling for --------------------------------------------------------------------
 
-XP_FUNCTION float32 inf32() { return __int_as_float(0x7f800000); }
-XP_FUNCTION float32 nan32() { return __int_as_float(0x7fc00000); }
-XP_FUNCTION float64 inf64() { return __longlong_as_double(0x7ff0000000000000LL); }
-XP_FUNCTION float64 nan64() { return __longlong_as_double(0x7ff8000000000000LL); }
+FUNCTION float32 inf32() { return __int_as_float(0x7f800000); }
+FUNCTION float32 nan32() { return __int_as_float(0x7fc00000); }
+FUNCTION float64 inf64() { return __longlong_as_double(0x7ff0000000000000LL); }
+FUNCTION float64 nan64() { return __longlong_as_double(0x7ff8000000000000LL); }
 
 // -- casts from floats to integers: what does not fit is the least integer, as on x86-64 ----------------------
 
-XP_FUNCTION int32 to_int32(float64 x) { return x > -2147483649.0 && x < 2147483648.0 ? (int32)x : -2147483647 - 1; }
-XP_FUNCTION int32 to_int32(float32 x) { return x >= -2147483648.0f && x < 2147483648.0f ? (int32)x : -2147483647 - 1; }
-XP_FUNCTION int64 to_int64(float64 x) {
+FUNCTION int32 to_int32(float64 x) { return x > -2147483649.0 && x < 2147483648.0 ? (int32)x : -2147483647 - 1; }
+FUNCTION int32 to_int32(float32 x) { return x >= -2147483648.0f && x < 2147483648.0f ? (int32)x : -2147483647 - 1; }
+FUNCTION int64 to_int64(float64 x) {
     return x >= -9223372036854775808.0 && x < 9223372036854775808.0 ? (int64)x : -9223372036854775807LL - 1;
 }
-XP_FUNCTION int64 to_int64(float32 x) {
+FUNCTION int64 to_int64(float32 x) {
     return x >= -9223372036854775808.0f && x < 9223372036854775808.0f ? (int64)x : -9223372036854775807LL - 1;
 }
-XP_FUNCTION uint64 to_uint64(float64 x) {
+FUNCTION uint64 to_uint64(float64 x) {
     const bool high = x >= 9223372036854775808.0;
     const uint64 low = (uint64)to_int64(high ? x - 9223372036854775808.0 : x);
     return high ? low ^ 0x8000000000000000ULL : low;
 }
-XP_FUNCTION uint64 to_uint64(float32 x) {
+FUNCTION uint64 to_uint64(float32 x) {
     const bool high = x >= 9223372036854775808.0f;
     const uint64 low = (uint64)to_int64(high ? x - 9223372036854775808.0f : x);
     return high ? low ^ 0x8000000000000000ULL : low;
@@ -75,11 +75,11 @@ XP_FUNCTION uint64 to_uint64(float32 x) {
 // -- functions of CUDA's library, in both precisions ----------------------------------------------------------
 
 #define XP_MATH1(name) \
-    XP_FUNCTION float32 name(float32 x) { return ::name##f(x); } \
-    XP_FUNCTION float64 name(float64 x) { return ::name(x); }
+    FUNCTION float32 name(float32 x) { return ::name##f(x); } \
+    FUNCTION float64 name(float64 x) { return ::name(x); }
 #define XP_MATH2(name) \
-    XP_FUNCTION float32 name(float32 x, float32 y) { return ::name##f(x, y); } \
-    XP_FUNCTION float64 name(float64 x, float64 y) { return ::name(x, y); }
+    FUNCTION float32 name(float32 x, float32 y) { return ::name##f(x, y); } \
+    FUNCTION float64 name(float64 x, float64 y) { return ::name(x, y); }
 
 XP_MATH1(exp) XP_MATH1(expm1) XP_MATH1(log) XP_MATH1(log1p) XP_MATH1(log2) XP_MATH1(log10)
 XP_MATH1(sin) XP_MATH1(cos) XP_MATH1(tan) XP_MATH1(asin) XP_MATH1(acos) XP_MATH1(atan)
@@ -89,65 +89,65 @@ XP_MATH2(pow) XP_MATH2(atan2) XP_MATH2(hypot) XP_MATH2(copysign) XP_MATH2(nextaf
 
 // -- integers -------------------------------------------------------------------------------------------------
 
-template <class T> XP_FUNCTION T floor(T x) { return x; }
-template <class T> XP_FUNCTION T ceil(T x) { return x; }
-template <class T> XP_FUNCTION T trunc(T x) { return x; }
-template <class T> XP_FUNCTION T rint(T x) { return x; }
-template <class T> XP_FUNCTION T absolute(T x) { return x < T(0) ? T(0ULL - (uint64)x) : x; }
-template <class T> XP_FUNCTION T sign(T x) { return T((x > T(0)) - (x < T(0))); }
-template <class T> XP_FUNCTION T maximum(T x, T y) { return x > y ? x : y; }
-template <class T> XP_FUNCTION T minimum(T x, T y) { return x < y ? x : y; }
+template <class T> FUNCTION T floor(T x) { return x; }
+template <class T> FUNCTION T ceil(T x) { return x; }
+template <class T> FUNCTION T trunc(T x) { return x; }
+template <class T> FUNCTION T rint(T x) { return x; }
+template <class T> FUNCTION T absolute(T x) { return x < T(0) ? T(0ULL - (uint64)x) : x; }
+template <class T> FUNCTION T sign(T x) { return T((x > T(0)) - (x < T(0))); }
+template <class T> FUNCTION T maximum(T x, T y) { return x > y ? x : y; }
+template <class T> FUNCTION T minimum(T x, T y) { return x < y ? x : y; }
 
 // A quotient by 0 is 0, and the least integer over -1 is itself: NumPy's integers wrap.
-template <class T> XP_FUNCTION T floor_divide(T x, T y) {
+template <class T> FUNCTION T floor_divide(T x, T y) {
     if (y == T(0)) return T(0);
     if (T(-1) < T(0) && y == T(-1)) return T(0ULL - (uint64)x);
     const T quotient = T(x / y), rest = T(x - quotient * y);
     return T(quotient - (rest != T(0) && (rest < T(0)) != (y < T(0))));
 }
-template <class T> XP_FUNCTION T remainder(T x, T y) {
+template <class T> FUNCTION T remainder(T x, T y) {
     if (y == T(0) || (T(-1) < T(0) && y == T(-1))) return T(0);
     const T rest = T(x % y);
     return rest != T(0) && (rest < T(0)) != (y < T(0)) ? T(rest + y) : rest;
 }
 // Modulo 2^64, which is right modulo every smaller power of two.
-template <class T> XP_FUNCTION T power(T x, T y) {
+template <class T> FUNCTION T power(T x, T y) {
     uint64 base = (uint64)x, count = (uint64)y, result = 1;
     for (; count; count >>= 1, base *= base)
         if (count & 1) result *= base;
     return T(result);
 }
-template <class T> XP_FUNCTION T left_shift(T x, T y) {
+template <class T> FUNCTION T left_shift(T x, T y) {
     return (uint64)y < 8 * sizeof(T) ? T((uint64)x << (uint64)y) : T(0);
 }
-template <class T> XP_FUNCTION T right_shift(T x, T y) {
+template <class T> FUNCTION T right_shift(T x, T y) {
     const bool fits = (uint64)y < 8 * sizeof(T);
     if (T(-1) < T(0)) return T(x >> (fits ? (int)y : (int)(8 * sizeof(T) - 1)));  // all bits become the sign
     return fits ? T(x >> (int)y) : T(0);
 }
-template <class T> XP_FUNCTION T invert(T x) { return T(~x); }
-XP_FUNCTION bool invert(bool x) { return !x; }
-XP_FUNCTION bool logical_not(bool x) { return !x; }
-template <class T> XP_FUNCTION bool isnan(T) { return false; }
-template <class T> XP_FUNCTION bool isinf(T) { return false; }
-template <class T> XP_FUNCTION bool isfinite(T) { return true; }
-template <class T> XP_FUNCTION T conjugate(T x) { return x; }
+template <class T> FUNCTION T invert(T x) { return T(~x); }
+FUNCTION bool invert(bool x) { return !x; }
+FUNCTION bool logical_not(bool x) { return !x; }
+template <class T> FUNCTION bool isnan(T) { return false; }
+template <class T> FUNCTION bool isinf(T) { return false; }
+template <class T> FUNCTION bool isfinite(T) { return true; }
+template <class T> FUNCTION T conjugate(T x) { return x; }
 
 // -- floats ---------------------------------------------------------------------------------------------------
 
 #define XP_FLOAT(T, INF) \
-    XP_FUNCTION T absolute(T x) { return fabs(x); } \
-    XP_FUNCTION T sign(T x) { return x != x ? x : T((x > T(0)) - (x < T(0))); } \
-    XP_FUNCTION T reciprocal(T x) { return T(1) / x; } \
-    XP_FUNCTION T maximum(T x, T y) { return x != x ? x : (x > y ? x : y); } \
-    XP_FUNCTION T minimum(T x, T y) { return x != x ? x : (x < y ? x : y); } \
-    XP_FUNCTION bool isnan(T x) { return x != x; } \
-    XP_FUNCTION bool isinf(T x) { return fabs(x) == INF; } \
-    XP_FUNCTION bool isfinite(T x) { return fabs(x) < INF; } \
-    XP_FUNCTION bool signbit(T x) { return copysign(T(1), x) < T(0); } \
-    XP_FUNCTION T power(T x, T y) { return pow(x, y); } \
+    FUNCTION T absolute(T x) { return fabs(x); } \
+    FUNCTION T sign(T x) { return x != x ? x : T((x > T(0)) - (x < T(0))); } \
+    FUNCTION T reciprocal(T x) { return T(1) / x; } \
+    FUNCTION T maximum(T x, T y) { return x != x ? x : (x > y ? x : y); } \
+    FUNCTION T minimum(T x, T y) { return x != x ? x : (x < y ? x : y); } \
+    FUNCTION bool isnan(T x) { return x != x; } \
+    FUNCTION bool isinf(T x) { return fabs(x) == INF; } \
+    FUNCTION bool isfinite(T x) { return fabs(x) < INF; } \
+    FUNCTION bool signbit(T x) { return copysign(T(1), x) < T(0); } \
+    FUNCTION T power(T x, T y) { return pow(x, y); } \
     /* floor(x / y) and x modulo y as NumPy's npy_divmod finds them */ \
-    XP_FUNCTION T floor_divide(T x, T y) { \
+    FUNCTION T floor_divide(T x, T y) { \
         const T ratio = x / y; \
         if (y == T(0)) return ratio; \
         const T truncated = fmod(x, y); \
@@ -158,13 +158,13 @@ template <class T> XP_FUNCTION T conjugate(T x) { return x; }
         const T whole = floor(quotient); \
         return quotient - whole > T(0.5) ? whole + T(1) : whole; \
     } \
-    XP_FUNCTION T remainder(T x, T y) { \
+    FUNCTION T remainder(T x, T y) { \
         const T truncated = fmod(x, y); \
         if (y == T(0)) return truncated; \
         if (truncated == T(0)) return copysign(T(0), y); \
         return (y < T(0)) != (truncated < T(0)) ? truncated + y : truncated; \
     } \
-    XP_FUNCTION T logaddexp(T x, T y) { \
+    FUNCTION T logaddexp(T x, T y) { \
         if (x == y) return x + T(0.693147180559945309417232121458); \
         const T difference = x - y, larger = difference > T(0) ? x : y; \
         return larger + log1p(exp(-absolute(difference))); \
