@@ -351,6 +351,12 @@ def test_methods_and_pickling():
             return self.factor * u
 
     np.testing.assert_array_equal(Solver().step(np.ones(2)), [3.0, 3.0])
+    bound = Solver().step
+    assert bound.stats is Solver.step.stats
+    np.testing.assert_array_equal(bound.python(np.ones(2)), [3.0, 3.0])
+    assert len(bound.loops(np.ones(2)).nests) == 1
+    assert "step" in bound.explain(np.ones(2)).name
+    assert "Solver" in repr(bound)
     assert pickle.loads(pickle.dumps(module_kernel)) is module_kernel
 
 

@@ -44,7 +44,7 @@ class Kernel:
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Bind to an instance, as a function does: a kernel may be a method."""
-        return self if instance is None else functools.partial(self, instance)
+        return self if instance is None else BoundKernel(self, instance)
 
     def __reduce__(self) -> str:
         return self._name  # by reference, as functions are pickled
@@ -96,6 +96,35 @@ class Kernel:
 
         compiled, sizes = (self._started or self._start()).inspect(args, kwargs, None)
         return explain(self._name, compiled.traced.graph, compiled.loops, compiled.backend, sizes)
+
+
+class BoundKernel:
+    """A kernel that is a method, bound to an instance: everything that `Kernel` has, with the instance given.
+
+    Attributes
+    ----------
+    kernel
+        The kernel.
+    """
+
+    def __init__(self, kernel: Kernel, instance: Any) -> None:
+        self.kernel, self._instance = kernel, instance
+
+    def __repr__(self) -> str:
+        return f"<bound {self.kernel!r} of {self._instance!r}>"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the kernel on the active backend."""
+        return self.kernel(self._instance, *args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the kernel has of that name; methods are given the instance first."""
+        if name.startswith("__") or name == "kernel":  # asked for before there is one, by copy and pickle
+            raise AttributeError(name)
+        found = getattr(self.kernel, name)
+        if name in ("python", "graph", "loops", "source", "explain"):
+            return functools.partial(found, self._instance)
+        return found
 
 
 @overload
