@@ -22,7 +22,12 @@ def test_the_demo_runs_on_cupy(tmp_path: Path) -> None:
     words = ["--hours", "0.01", "--backend", "numpy", "--backend", "cupy", "--out", str(out), "--quiet"]
     environ = {**os.environ, "PYTHONPATH": str(STANDIN)}
     done = subprocess.run(
-        [sys.executable, "-m", "xpaccel", "demo", *words], env=environ, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "xpaccel", "demo", *words],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
     )
     assert done.returncode == 0, done.stderr
     with xarray.open_zarr(out) as found:
