@@ -11,7 +11,7 @@ from common import KERNELS, swap
 
 import xpaccel as xpa
 from xpaccel import xp
-from xpaccel.backends import threads
+from xpaccel.backends.cpu import threads
 
 xpa.set_backend("numba")
 threads.set_count(int(os.environ.get("OMP_NUM_THREADS", "1")))

@@ -45,7 +45,7 @@ def evaluate(cases, *, ranges=None):
 
     `ranges` cuts the index range into pieces, which are run one by one.
     """
-    from xpaccel.backends import machine
+    from xpaccel.backends.cpu import machine
 
     source = source_of([(e, [a.dtype.name for a in arrays], out) for e, arrays, out in cases])
     function = machine.get_function(source, "nest")

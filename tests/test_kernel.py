@@ -273,7 +273,7 @@ def test_layouts(order):
 
 @pytest.mark.host("the threads are those of the CPU target")
 def test_bits_do_not_depend_on_threads(monkeypatch):
-    from xpaccel.backends import threads
+    from xpaccel.backends.cpu import threads
 
     @xpa.kernel
     def mixed(u):

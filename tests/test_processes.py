@@ -18,7 +18,7 @@ import json, sys
 import numpy as np
 import xpaccel as xpa
 from xpaccel import xp
-from xpaccel.backends import machine
+from xpaccel.backends.cpu import machine
 
 @xpa.kernel
 def step(u, k):

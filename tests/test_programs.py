@@ -10,7 +10,7 @@ from laws import check_compiled
 from programs import Program, programs
 
 import xpaccel as xpa
-from xpaccel.backends import threads
+from xpaccel.backends.cpu import threads
 from xpaccel.trace.tree import flatten
 
 pytestmark = [pytest.mark.compiled, pytest.mark.filterwarnings("ignore::RuntimeWarning")]
@@ -45,7 +45,7 @@ def test_cutting_ranges_in_pieces_changes_no_bit(program: Program) -> None:
     with targets.active():
         first = xpa.kernel(program.function)(*whole)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("xpaccel.backends.cpu_launch.GRAIN", 1e-9)
+            patch.setattr("xpaccel.backends.cpu.launch.GRAIN", 1e-9)
             patch.setattr(threads, "count", lambda: 64)
 
             def run(function, ints, floats, low, high, pieces):

@@ -6,9 +6,9 @@ from collections import Counter
 
 import pytest
 
-from xpaccel.backends.choice import Choice, Wishes, choose, decide, memory_limit
+from xpaccel.backends.gpu.choice import Choice, Wishes, choose, decide, memory_limit
+from xpaccel.backends.gpu.visible import read
 from xpaccel.backends.ranks import NodeRank
-from xpaccel.backends.visible import read
 from xpaccel.config import MemoryLimit
 from xpaccel.errors import BackendError
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from xpaccel.backends import choice, claims, devices, driver, nvtx, ranks
+from xpaccel.backends import ranks
+from xpaccel.backends.gpu import choice, claims, devices, driver, nvtx
 from xpaccel.errors import BackendError
 
 GB = 10**9
@@ -265,7 +266,7 @@ def test_toolkit_says_which_library_is_missing(monkeypatch: pytest.MonkeyPatch) 
 
 CLAIM = """
 import sys
-from xpaccel.backends import claims
+from xpaccel.backends.gpu import claims
 print(claims.claim(sys.argv[1], int(sys.argv[2]), {"PBS_JOBID": sys.argv[3]}), flush=True)
 sys.stdin.read()
 """

@@ -13,7 +13,7 @@ from nests import HEAD, address, call
 
 pytest.importorskip("llvmlite")  # the tests of NumPy alone run without it
 
-from xpaccel.backends import machine
+from xpaccel.backends.cpu import machine
 from xpaccel.cache import Store
 from xpaccel.errors import CompileError
 
@@ -138,7 +138,7 @@ def test_what_cannot_be_kept_still_runs(tmp_path, monkeypatch):
 
 PROGRAM = """
 import sys
-from xpaccel.backends import machine
+from xpaccel.backends.cpu import machine
 source = open(sys.argv[1]).read()
 function = machine.get_function(source, "nest")
 from array import array

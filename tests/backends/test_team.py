@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import xpaccel as xpa
-from xpaccel.backends import threads
+from xpaccel.backends.cpu import threads
 
 pytestmark = pytest.mark.numba
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.numba
 @pytest.fixture
 def _many(monkeypatch):
     monkeypatch.setattr(threads, "count", lambda: 5)
-    monkeypatch.setattr("xpaccel.backends.cpu_launch.GRAIN", 1e-9)
+    monkeypatch.setattr("xpaccel.backends.cpu.launch.GRAIN", 1e-9)
 
 
 @pytest.mark.usefixtures("_many")
@@ -77,10 +77,9 @@ PROGRAM = """
 import os, sys
 import numpy as np
 import xpaccel as xpa
-from xpaccel.backends import cpu_launch
-from xpaccel.backends import threads
+from xpaccel.backends.cpu import launch, threads
 threads.set_count(3)
-cpu_launch.GRAIN = 1e-9
+launch.GRAIN = 1e-9
 xpa.set_backend("numba")
 
 @xpa.kernel

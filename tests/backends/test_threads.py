@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from nests import HEAD, address
 
-from xpaccel.backends import threads
+from xpaccel.backends.cpu import threads
 from xpaccel.errors import UserError
 
 VARIABLES = ("XP_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "NCPUS")
@@ -117,7 +117,7 @@ class TestQuota:
 def test_pieces_cover_the_range_once(pieces, size):
     from array import array
 
-    from xpaccel.backends import machine
+    from xpaccel.backends.cpu import machine
 
     body = (
         "def nest(ints, floats, low, high):\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from xpaccel.backends import visible
+from xpaccel.backends.gpu import visible
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from xpaccel.backends.devices import Chosen, Device, Toolkit
-from xpaccel.backends.driver import Driver
+from xpaccel.backends.gpu.devices import Chosen, Device, Toolkit
+from xpaccel.backends.gpu.driver import Driver
 from xpaccel.backends.ranks import NodeRank
 from xpaccel.cli import app
 from xpaccel.errors import BackendError

@@ -14,7 +14,7 @@ from programs import Program, programs
 from xpaccel import backends
 from xpaccel import program as driver
 from xpaccel.backends import buffers
-from xpaccel.backends.cpu_launch import CpuEngine
+from xpaccel.backends.cpu.launch import CpuEngine
 from xpaccel.backends.host import MEMORY
 from xpaccel.compiled import symbols, unit_axes
 from xpaccel.loops.interpret import interpret

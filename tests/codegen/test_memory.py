@@ -14,7 +14,7 @@ pytestmark = pytest.mark.numba
 
 
 def compiled(body):
-    from xpaccel.backends import machine
+    from xpaccel.backends.cpu import machine
 
     return machine.get_function(HEAD + body, "nest")
 
@@ -145,7 +145,7 @@ STENCIL = (
 
 
 def test_scopes_spare_the_run_time_checks():
-    from xpaccel.backends import machine
+    from xpaccel.backends.cpu import machine
 
     apart = machine.inspect(HEAD + STENCIL.format(mine=1, scopes=2), "nest", "llvm")
     unknown = machine.inspect(HEAD + STENCIL.format(mine=0, scopes=1), "nest", "llvm")
@@ -165,7 +165,7 @@ def test_one_scope_allows_memory_to_overlap():
 
 def test_arithmetic_is_not_contracted():
     """A product is rounded before it is added, on processors that could do without as well."""
-    from xpaccel.backends import machine
+    from xpaccel.backends.cpu import machine
 
     text = machine.inspect(source_of([("v0 * v1 + v2", ["float64"] * 3, "float64")]), "nest")
     assert not re.search(r"\bv?f[n]?m(add|sub|la|ls)", text)

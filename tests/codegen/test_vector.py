@@ -72,7 +72,7 @@ def test_error_is_at_most_four_ulp(name, dtype):
 
 @pytest.mark.parametrize(("dtype", "itemsize"), [("float32", 4), ("float64", 8)])
 def test_a_loop_calls_one_vector_function(dtype, itemsize):
-    from xpaccel.backends import machine
+    from xpaccel.backends.cpu import machine
     from xpaccel.codegen import vector
 
     symbol = vector.symbol("exp", itemsize, 1)
@@ -94,7 +94,7 @@ def test_floats_of_two_sizes_share_a_loop():
 def test_libm_serves_where_there_is_no_vector_function(monkeypatch):
     import math
 
-    from xpaccel.backends import machine
+    from xpaccel.backends.cpu import machine
     from xpaccel.codegen import vector
 
     monkeypatch.setattr(vector, "symbol", lambda *_: None)
@@ -120,6 +120,6 @@ def test_a_constant_argument_does_not_keep_a_loop_from_the_vector_function():
         pytest.skip("libmvec has no pow here")
     kernel = xpa.kernel(lambda u: u ** (1 / 3))
     source = kernel.source(np.ones((4, 5)), backend="numba")
-    text = pytest.importorskip("xpaccel.backends.machine").inspect(source, "nest", "llvm")
+    text = pytest.importorskip("xpaccel.backends.cpu.machine").inspect(source, "nest", "llvm")
     body = text[text.index("define void @nest") :]
     assert f"x double> @{vector.symbol('pow', 8, 2)}(" in body

@@ -10,8 +10,8 @@ from xpaccel.errors import BackendError
 
 _TABLE = {
     "numpy": "xpaccel.backends.eager:NumPy",
-    "numba": "xpaccel.backends.cpu:Numba",
-    "cupy": "xpaccel.backends.cupy:CuPy",
+    "numba": "xpaccel.backends.cpu.target:Numba",
+    "cupy": "xpaccel.backends.cuda.target:CuPy",
 }
 
 

@@ -180,7 +180,7 @@ def _bars() -> Progress:
 def _report(plan: Plan, runs: list[Run]) -> None:
     from rich.console import Console
 
-    from xpaccel.backends import threads
+    from xpaccel.backends.cpu import threads
     from xpaccel.demo import bandwidth, tables
 
     count = threads.count()

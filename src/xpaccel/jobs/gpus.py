@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from xpaccel.backends import visible
+from xpaccel.backends.gpu import visible
 
 
 @dataclass(frozen=True)

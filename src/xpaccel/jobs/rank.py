@@ -14,7 +14,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NoReturn
 
-from xpaccel.backends import ranks, visible
+from xpaccel.backends import ranks
+from xpaccel.backends.gpu import visible
 from xpaccel.backends.ranks import NodeRank
 from xpaccel.errors import XpaccelError
 from xpaccel.jobs import check, gpus

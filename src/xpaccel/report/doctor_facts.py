@@ -24,9 +24,10 @@ from pathlib import Path
 from typing import Any
 
 from xpaccel import backends
-from xpaccel.backends import ranks, threads
-from xpaccel.backends.devices import Chosen, Device, Toolkit
-from xpaccel.backends.driver import Driver
+from xpaccel.backends import ranks
+from xpaccel.backends.cpu import threads
+from xpaccel.backends.gpu.devices import Chosen, Device, Toolkit
+from xpaccel.backends.gpu.driver import Driver
 from xpaccel.backends.ranks import NodeRank
 from xpaccel.cache import Store
 from xpaccel.errors import XpaccelError

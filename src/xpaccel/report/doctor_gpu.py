@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 
-from xpaccel.backends import driver, visible
-from xpaccel.backends.devices import NO_CUPY, Device
+from xpaccel.backends.gpu import driver, visible
+from xpaccel.backends.gpu.devices import NO_CUPY, Device
 from xpaccel.report import sizes
 from xpaccel.report.doctor import Check, State
 from xpaccel.report.doctor_facts import NO_ANSWER, Facts

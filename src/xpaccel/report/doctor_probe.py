@@ -19,7 +19,7 @@ import numpy as np
 
 import xpaccel as xpa
 from xpaccel import backends, xp
-from xpaccel.backends import devices, driver
+from xpaccel.backends.gpu import devices, driver
 from xpaccel.errors import XpaccelError
 from xpaccel.report.doctor_facts import WRONG
 

@@ -18,7 +18,7 @@ from importlib import metadata
 from typing import Any
 
 from xpaccel import backends
-from xpaccel.backends import threads
+from xpaccel.backends.cpu import threads
 from xpaccel.cache import Store
 
 PACKAGES = (

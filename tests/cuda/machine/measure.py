@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cuda.machine import gpus, nvrtc, ptx, sass, traffic
 from cuda.machine.kernels import CASES, Case
 
-from xpaccel.backends.grid import options_of
+from xpaccel.backends.cuda.grid import options_of
 from xpaccel.codegen.device import PLAIN
 
 ARCHES = (80, 90, 100)

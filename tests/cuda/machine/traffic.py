@@ -26,8 +26,8 @@ import numpy as np
 from cuda.host import host
 
 from xpaccel.backends.base import Geometry
-from xpaccel.backends.cuda_plan import Planned, kernels, plan
-from xpaccel.backends.grid import Shape
+from xpaccel.backends.cuda.grid import Shape
+from xpaccel.backends.cuda.plan import Planned, kernels, plan
 from xpaccel.backends.host import HostMemory
 from xpaccel.codegen import cuda_c
 from xpaccel.codegen.device import ChainCode, DeviceCode

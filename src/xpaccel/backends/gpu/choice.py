@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from xpaccel.backends.gpu.visible import Listing, explain
 from xpaccel.backends.ranks import NodeRank
-from xpaccel.backends.visible import Listing, explain
 from xpaccel.config import MemoryLimit
 from xpaccel.errors import BackendError
 

@@ -47,8 +47,8 @@ class Numba:
 
     def load(self, program: LoopProgram, codes: Sequence[NestCode], name: str) -> Any:
         """Return machine code, from memory, from the cache on disk, or from the compiler."""
-        from xpaccel.backends import machine
-        from xpaccel.backends.cpu_launch import CpuEngine
+        from xpaccel.backends.cpu import machine
+        from xpaccel.backends.cpu.launch import CpuEngine
 
         return CpuEngine(program, codes, machine.get_functions([(code.source, numba_cpu.ENTRY) for code in codes]))
 

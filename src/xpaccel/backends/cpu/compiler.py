@@ -2,7 +2,7 @@
 
 Numba types the source and emits LLVM IR. Everything after that is done here, once, for the whole nest:
 its own optimiser runs, reference counting, Python wrappers and error reporting have no place in code
-that only reads and writes memory. Compiling is slow and imports Numba, so `xpaccel.backends.machine`
+that only reads and writes memory. Compiling is slow and imports Numba, so `xpaccel.backends.cpu.machine`
 comes here only for what is not in the cache.
 """
 
@@ -21,7 +21,7 @@ from numba.core.registry import CPUDispatcher
 from numba.core.typing import cmathdecl, mathdecl
 from numba.cpython import builtins, cmathimpl, mathimpl, numbers, rangeobj  # noqa: F401  (for what they register)
 
-from xpaccel.backends import loader
+from xpaccel.backends.cpu import loader
 from xpaccel.codegen import scalar, vector
 
 _NAME = "xpaccel"

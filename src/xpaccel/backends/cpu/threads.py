@@ -166,7 +166,7 @@ class _Code:
     """The machine code of ``team.ll``."""
 
     def __init__(self) -> None:
-        from xpaccel.backends import loader
+        from xpaccel.backends.cpu import loader
 
         source = Path(__file__).with_name("team.ll").read_text(encoding="utf-8")
         source = source.replace("PAUSE", _PAUSE.get(platform.machine(), ""))

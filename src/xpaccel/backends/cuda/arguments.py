@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from xpaccel.backends.base import Geometry
-from xpaccel.backends.grid import Shape
+from xpaccel.backends.cuda.grid import Shape
 from xpaccel.codegen.device import DeviceCode
 from xpaccel.loops.program import LoopProgram
 

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from xpaccel import debug
-from xpaccel.backends import threads
 from xpaccel.backends.base import Geometry
-from xpaccel.backends.threads import Function
+from xpaccel.backends.cpu import threads
+from xpaccel.backends.cpu.threads import Function
 from xpaccel.codegen.layout import Layout, NestCode
 from xpaccel.errors import out_of_bounds
 from xpaccel.loops.cost import Cost, cost
@@ -197,7 +197,7 @@ class CpuLaunches:
 @cache
 def rows() -> Function:
     """Return what runs nests row by row (``rows.ll``)."""
-    from xpaccel.backends import loader
+    from xpaccel.backends.cpu import loader
 
     return loader.source_function(Path(__file__).with_name("rows.ll").read_text(encoding="utf-8"), "rows")
 

@@ -1,6 +1,6 @@
 """The GPU of this process: looked for, chosen once, made current, its memory limited. All through CuPy.
 
-What is chosen, and why, is decided in `xpaccel.backends.choice`.
+What is chosen, and why, is decided in `xpaccel.backends.gpu.choice`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from xpaccel import config
-from xpaccel.backends import choice, claims, driver, ranks, visible
-from xpaccel.backends.choice import Choice, Wishes
+from xpaccel.backends import ranks
+from xpaccel.backends.gpu import choice, claims, driver, visible
+from xpaccel.backends.gpu.choice import Choice, Wishes
 from xpaccel.errors import BackendError
 
 NO_CUPY = (

@@ -17,8 +17,8 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from xpaccel.backends import loader
-from xpaccel.backends.loader import Function
+from xpaccel.backends.cpu import loader
+from xpaccel.backends.cpu.loader import Function
 from xpaccel.cache import Store
 from xpaccel.codegen import vector
 from xpaccel.errors import CompileError
@@ -35,7 +35,7 @@ class Stats:
 
 #: The files of xpaccel that decide what a source becomes: an edit of them must not find yesterday's code.
 _COMPILED_BY = (
-    *("backends/compiler.py", "backends/loader.py", "codegen/emit.py", "codegen/formulas.py"),
+    *("backends/cpu/compiler.py", "backends/cpu/loader.py", "codegen/emit.py", "codegen/formulas.py"),
     *("codegen/memory.py", "codegen/scalar.py", "codegen/vector.py"),
 )
 
@@ -84,14 +84,14 @@ def _get(source: str, entry: str) -> Function:
 
 
 def compile_object(source: str, entry: str, filename: str = "<generated>") -> bytes:
-    """Compile generated source to a relocatable object (see `xpaccel.backends.compiler`).
+    """Compile generated source to a relocatable object (see `xpaccel.backends.cpu.compiler`).
 
     Raises
     ------
     CompileError
         If the compiler refuses the source.
     """
-    from xpaccel.backends import compiler
+    from xpaccel.backends.cpu import compiler
 
     with _refusals(filename):
         return bytes(compiler.compile_object(source, entry, filename))
@@ -112,7 +112,7 @@ def inspect(source: str, entry: str, language: str = "assembly") -> str:
     CompileError
         If the compiler refuses the source.
     """
-    from xpaccel.backends import compiler
+    from xpaccel.backends.cpu import compiler
 
     with _refusals("<generated>"):
         return compiler.inspect(source, entry, language)
@@ -143,7 +143,7 @@ def key_of(source: str, entry: str) -> str:
 def _surroundings() -> tuple[str, ...]:
     """Everything besides the source that decides the machine code."""
     versions = [f"{name} {metadata.version(name)}" for name in ("llvmlite", "numba")]
-    here = Path(__file__).parent.parent
+    here = Path(__file__).parent.parent.parent
     ours = hashlib.sha256(b"".join(Path(here, name).read_bytes() for name in _COMPILED_BY)).hexdigest()
     return (*versions, ours, platform.python_version(), *loader.host(), str(vector.width()), vector.library())
 

@@ -8,10 +8,10 @@ from typing import Any
 import cupy
 
 from xpaccel import debug
-from xpaccel.backends import nvtx
 from xpaccel.backends.base import Geometry
-from xpaccel.backends.cuda_module import function
-from xpaccel.backends.cuda_plan import Kernels, Planned, plan
+from xpaccel.backends.cuda.module import function
+from xpaccel.backends.cuda.plan import Kernels, Planned, plan
+from xpaccel.backends.gpu import nvtx
 from xpaccel.loops.cost import Cost, cost
 from xpaccel.loops.program import LoopProgram
 

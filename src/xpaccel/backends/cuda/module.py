@@ -15,7 +15,7 @@ import cupy
 from cupy.cuda import compiler
 from cupy.cuda.function import Module
 
-from xpaccel.backends.grid import Shape, options_of
+from xpaccel.backends.cuda.grid import Shape, options_of
 from xpaccel.cache import Store
 from xpaccel.codegen.cuda_c import ENTRY
 from xpaccel.errors import CompileError

@@ -10,7 +10,8 @@ import importlib.util
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from xpaccel.backends import cuda_plan, devices
+from xpaccel.backends.cuda import plan
+from xpaccel.backends.gpu import devices
 from xpaccel.codegen import cuda_c
 from xpaccel.codegen.device import DeviceCode
 from xpaccel.codegen.layout import NestCode
@@ -27,10 +28,10 @@ class CuPy:
     @property
     def memory(self) -> Any:
         """The memory of this process's device, which is chosen when it is first asked for."""
-        from xpaccel.backends import device
+        from xpaccel.backends.gpu.memory import MEMORY
 
         devices.use_device()
-        return device.MEMORY
+        return MEMORY
 
     def why_unavailable(self) -> str | None:
         """Return None if CuPy is installed and sees a device."""
@@ -49,18 +50,18 @@ class CuPy:
 
     def load(self, program: LoopProgram, codes: Sequence[NestCode], name: str) -> Any:
         """Return what launches a program's kernels."""
-        from xpaccel.backends.cuda_launch import CudaEngine
+        from xpaccel.backends.cuda.launch import CudaEngine
 
         printed = [code for code in codes if isinstance(code, DeviceCode)]
-        return CudaEngine(program, cuda_plan.kernels(program, printed), name)
+        return CudaEngine(program, plan.kernels(program, printed), name)
 
     def sources(self, program: LoopProgram) -> list[str]:
         """Return the source of the kernels of a program, in order."""
-        return cuda_plan.kernels(program).sources
+        return plan.kernels(program).sources
 
     def record(self, function: Callable[[], Any]) -> Callable[[], Any] | str:
         """Record launches in a CUDA graph."""
-        from xpaccel.backends.record import record
+        from xpaccel.backends.cuda.record import record
 
         return record(function)
 

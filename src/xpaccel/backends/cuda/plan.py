@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from xpaccel.backends.arguments import Arguments, ChainArguments
 from xpaccel.backends.base import Geometry
-from xpaccel.backends.grid import Shape, chain_shape, shape_of
+from xpaccel.backends.cuda.arguments import Arguments, ChainArguments
+from xpaccel.backends.cuda.grid import Shape, chain_shape, shape_of
 from xpaccel.codegen import cuda_c
 from xpaccel.codegen.device import ChainCode, DeviceCode
 from xpaccel.loops.program import Chain, LoopProgram, Nest

@@ -1,0 +1,1 @@
+"""The ``numba`` target: compiling, loading and running loops on the threads of this machine."""
