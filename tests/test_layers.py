@@ -27,6 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("dispatch",),
     ("kernel", "recording"),
     ("__init__",),
+    ("domain",),
     ("report",),
     ("demo", "jobs"),
     ("cli",),

@@ -14,10 +14,15 @@ from xpaccel.report import sizes
 
 STATUS_FAILED, STATUS_INPUT = 1, 2
 
-LAZY = {"demo": "xpaccel.demo.command:demo", "submit": "xpaccel.jobs.command:submit"}
+LAZY = {
+    "demo": "xpaccel.demo.command:demo",
+    "run": "xpaccel.jobs.run_command:command",
+    "submit": "xpaccel.jobs.command:submit",
+}
 """Commands whose module is imported when they are asked for (or listed by ``--help``)."""
 
-SETTINGS = {"submit": {"allow_interspersed_args": False}}  # what follows the program belongs to the program
+# What follows the program belongs to the program.
+SETTINGS = {name: {"allow_interspersed_args": False} for name in ("run", "submit")}
 
 
 class Commands(TyperGroup):

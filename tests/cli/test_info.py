@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from xpaccel.domain import library
 from xpaccel.report import info
 
 
@@ -51,15 +52,15 @@ def test_tool_that_cannot_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 
 
 def test_mpi_is_found_broken_or_absent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(info, "_version", lambda name: None)
-    assert info.collect().mpi.reason == 'mpi4py is not installed (pip install "xpaccel[mpi]")'
-    monkeypatch.setattr(info, "_version", lambda name: "4.1")
     package = tmp_path / "mpi4py"
     package.mkdir()
-    (package / "__init__.py").write_text("class rc: pass\n", encoding="utf-8")
-    (package / "MPI.py").write_text("raise RuntimeError('cannot load MPI library')\n", encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    assert info.collect().mpi.reason == ("mpi4py 4.1 cannot load an MPI library: RuntimeError: cannot load MPI library")
-    library = "def Get_library_version(): return 'Open MPI v5.0.11, package\\nmore'\n"
-    (package / "MPI.py").write_text(library, encoding="utf-8")
-    assert info.collect().mpi.found == ("mpi4py 4.1 on Open MPI v5.0.11, package",)
+    (package / "__init__.py").write_text("raise ModuleNotFoundError", encoding="utf-8")
+    assert info.collect().mpi.reason == f"mpi4py is not installed: {library.ADVICE}"
+    (package / "__init__.py").write_text("__version__ = '4.1'\nclass rc: pass\n", encoding="utf-8")
+    (package / "MPI.py").write_text("raise RuntimeError('cannot load MPI library')\n", encoding="utf-8")
+    reason = f"mpi4py cannot load an MPI library: RuntimeError: cannot load MPI library. {library.ADVICE}"
+    assert info.collect().mpi.reason == reason
+    answer = "def Get_library_version(): return 'Open MPI v5.0.11, package\\nmore'\n"
+    (package / "MPI.py").write_text(answer, encoding="utf-8")
+    assert info.collect().mpi.found == ("mpi4py 4.1 on Open MPI v5.0.11",)

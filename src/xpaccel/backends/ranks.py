@@ -178,6 +178,12 @@ def _check_world(environ: Mapping[str, str]) -> None:
             )
 
 
+def world_rank(environ: Mapping[str, str]) -> int | None:
+    """Return which rank of the whole job a process is; None where no variable of a launcher says so."""
+    found = (_number(environ, name) for name in (*(name for name, _ in _WORLD), "SLURM_PROCID"))
+    return next((rank for rank in found if rank is not None), None)
+
+
 def _number(environ: Mapping[str, str], name: str) -> int | None:
     text = environ.get(name, "").strip()
     if not text:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 from xpaccel.errors import UserError
 from xpaccel.jobs.resources import Resources
@@ -18,46 +18,84 @@ class Launcher:
     Parameters
     ----------
     start : str
-        The command and how many ranks go where.
+        The command and how many ranks there are.
+    hosts : str
+        Where they go: a file that names a host once a rank.
     bound, free : str
         What is added so that each rank is bound to its own cores, or to none.
-    sign : str
-        What ``mpirun --version`` of this MPI says, and of no other.
+    crowded : str
+        What is added where there are more threads than cores.
+    tagged : str
+        What is added so that each line of output says which rank wrote it.
+    signs : tuple of str
+        What ``mpirun --version`` of this MPI says, one of these, and of no other MPI.
+    kind : str
+        Whose ranks it starts, as in `xpaccel.domain.library.Library`.
     bare : bool
         Do ranks on other nodes start without the job's variables, unless they are named?
+    root : str
+        What is added where it is root who starts it; empty where nothing is needed.
+    settings : mapping of str to str
+        Variables that it is started with, where they are not set.
     """
 
     start: str
+    hosts: str
     bound: str
     free: str
-    sign: str
+    crowded: str
+    tagged: str
+    signs: tuple[str, ...]
+    kind: str
     bare: bool = False
+    root: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
-# PBS names a host once a rank in its node file, so the file alone says how many ranks a host takes.
 # The order is that of the search: Intel's and MVAPICH's starters descend from MPICH's Hydra.
 LAUNCHERS = {
     "openmpi": Launcher(
-        'mpirun -n {ranks} --hostfile "$PBS_NODEFILE"',
-        "--map-by ppr:{ranks_per_node}:node:PE={threads_per_rank} --bind-to core",
-        "--map-by slot --bind-to none",
-        "Open MPI",
+        start="mpirun -n {ranks}",
+        hosts="--hostfile {hosts}",
+        bound="--map-by ppr:{ranks_per_node}:node:PE={threads_per_rank} --bind-to core",
+        free="--map-by slot --bind-to none",
+        crowded="--map-by slot:OVERSUBSCRIBE --bind-to none",
+        tagged="--tag-output",
+        signs=("Open MPI", "OpenRTE"),  # release 4 says so under the names mpiexec.openmpi and orterun
+        kind="openmpi",
         bare=True,
+        root="--allow-run-as-root",
+        # Its default keeps a lock in memory that ranks share. One that dies before MPI_Init made 1 of 30 mpirun of
+        # Open MPI 5.0.11 hang or crash on it (openpmix issue 2967), none of 300 without that memory.
+        settings={"PMIX_MCA_gds": "hash"},
     ),
     "intelmpi": Launcher(
-        'mpirun -n {ranks} -f "$PBS_NODEFILE"',
-        "-genv I_MPI_PIN 1 -genv I_MPI_PIN_CELL core -genv I_MPI_PIN_DOMAIN {threads_per_rank}:compact",
-        "-genv I_MPI_PIN 0",
-        "Intel(R) MPI",
+        start="mpirun -n {ranks}",
+        hosts="-f {hosts}",
+        bound="-genv I_MPI_PIN 1 -genv I_MPI_PIN_CELL core -genv I_MPI_PIN_DOMAIN {threads_per_rank}:compact",
+        free="-genv I_MPI_PIN 0",
+        crowded="-genv I_MPI_PIN 0",
+        tagged="-prepend-rank",
+        signs=("Intel(R) MPI",),
+        kind="mpich",
     ),
     "mpich": Launcher(
-        'mpirun -n {ranks} -f "$PBS_NODEFILE"',
-        "-bind-to core:{threads_per_rank}",
-        "-bind-to none",
-        "HYDRA",
+        start="mpirun -n {ranks}",
+        hosts="-f {hosts}",
+        bound="-bind-to core:{threads_per_rank}",
+        free="-bind-to none",
+        crowded="-bind-to none",
+        tagged="-prepend-rank",
+        signs=("HYDRA",),
+        kind="mpich",
     ),
 }
 NAMES = ("auto", "none", *LAUNCHERS)
+
+
+def recognise(version: str) -> str | None:
+    """Return the name of the launcher whose ``--version`` this is; None for one that is not known."""
+    return next((name for name, row in LAUNCHERS.items() if any(sign in version for sign in row.signs)), None)
 
 
 def check(launcher: str) -> None:
@@ -76,17 +114,29 @@ def check(launcher: str) -> None:
     )
 
 
+# PBS names a host once a rank in its node file, so the file alone says how many ranks a host takes.
+_HOSTS = '"$PBS_NODEFILE"'
+
 # Open MPI starts ranks on other nodes with a bare environment. What belongs to one host or one process stays behind:
 # the GPUs that a site's hook shows are another list on each host.
-_FORWARD = """\
+_STAY_FAMILIES = ("PBS_", "OMPI_", "PMIX_", "PRTE_")
+_STAY = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "TMPDIR", "HOSTNAME", "PWD", "OLDPWD", "SHLVL", "_")
+
+_FORWARD = f"""\
         for name in $(compgen -e); do
             case $name in
                 PBS_JOBID) launch+=(-x "$name") ;;
-                PBS_* | OMPI_* | PMIX_* | PRTE_* | CUDA_VISIBLE_DEVICES | CUDA_DEVICE_ORDER) ;;
-                TMPDIR | HOSTNAME | PWD | OLDPWD | SHLVL | _) ;;
+                {" | ".join((*(f"{family}*" for family in _STAY_FAMILIES), *_STAY))}) ;;
                 *) launch+=(-x "$name") ;;
             esac
         done"""
+
+
+def forwarded(names: Collection[str]) -> list[str]:
+    """Return which variables ranks on other nodes are given, of an MPI that starts them without any."""
+    stays = {name for name in names if name.startswith(_STAY_FAMILIES) or name in _STAY} - {"PBS_JOBID"}
+    return [name for name in names if name not in stays and name.isidentifier()]  # bash exports functions by odd names
+
 
 _CORES = """\
 # Ranks are bound to cores only where the cores that this job sees are its own: elsewhere other jobs compute on this
@@ -142,7 +192,8 @@ def command(launcher: str, bind: str, resources: Resources, values: Mapping[str,
     else:
         lines.append('case "$(mpirun --version 2>&1)" in')
         for row in LAUNCHERS.values():
-            lines += [f'    *"{row.sign}"*)', *_start(row, bind, cpus, values), "        ;;"]
+            signs = " | ".join(f'*"{sign}"*' for sign in row.signs)
+            lines += [f"    {signs})", *_start(row, bind, cpus, values), "        ;;"]
         lines.append(f'    *) fail "{_NO_MPIRUN}" ;;')
         lines.append("esac")
     return lines, '"${launch[@]}"'
@@ -152,7 +203,8 @@ _NO_MPIRUN = "found no mpirun that it knows: load a module that has one (--modul
 
 
 def _start(row: Launcher, bind: str, cpus: int | None, values: Mapping[str, object]) -> list[str]:
-    start, bound, free = (fill(text, values, "launcher") for text in (row.start, row.bound, row.free))
+    values = {**values, "hosts": _HOSTS}
+    start, bound, free = (fill(text, values, "launcher") for text in (f"{row.start} {row.hosts}", row.bound, row.free))
     if cpus is None:
         lines = [f"        launch=({start} {bound if bind == 'core' else free})"]
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from xpaccel.domain.rank import encode
 from xpaccel.errors import UserError
 from xpaccel.jobs import launchers
 from xpaccel.jobs.job import Job
@@ -152,8 +153,7 @@ def _run(job: Job) -> list[str]:
     note = "# exec: the program takes the place of this shell, so it gets PBS's signals, and its status is the job's."
     if not start and not job.resources.gpus_per_node:
         return [note, f"exec {join(job.words)}"]
-    # A launcher takes a word that is only a colon for the start of another program; rank takes the backslash away.
-    words = join(f"\\{word}" if word == ":" or word.startswith("\\") else word for word in job.words)
+    words = join(encode(job.words))
     options = ['"${asked[@]}"', *([] if start else ["--alone"]), *([] if job.check else ["--no-check"])]
     rank = [*([start] if start else []), f"{_module(job, 'rank')} {' '.join(options)} --", words]
     return [*lines, note, "exec " + " \\\n    ".join(rank)]

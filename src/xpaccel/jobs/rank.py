@@ -17,6 +17,7 @@ from typing import NoReturn
 from xpaccel.backends import ranks
 from xpaccel.backends.gpu import visible
 from xpaccel.backends.ranks import NodeRank
+from xpaccel.domain.rank import decode
 from xpaccel.errors import XpaccelError
 from xpaccel.jobs import check, gpus
 from xpaccel.jobs.asked import Asked, parser, read
@@ -67,11 +68,6 @@ def variables(asked: Asked, entry: str) -> dict[str, str]:
         "XP_RANK_DEVICE": entry,
         "XP_RANKS_PER_DEVICE": str(asked.ranks_per_node // asked.gpus_per_node),
     }
-
-
-def decode(words: Sequence[str]) -> list[str]:
-    """Take away the backslash that kept a launcher from reading a word (see `xpaccel.jobs.pbs`)."""
-    return [word.removeprefix("\\") for word in words]
 
 
 def complaints(asked: Asked, environ: Mapping[str, str], mask: int) -> Iterator[str]:

@@ -11,7 +11,6 @@ import os
 import platform
 import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -20,6 +19,7 @@ from typing import Any
 from xpaccel import backends
 from xpaccel.backends.cpu import threads
 from xpaccel.cache import Store
+from xpaccel.domain import library
 
 PACKAGES = (
     "xpaccel",
@@ -34,13 +34,6 @@ PACKAGES = (
     "netCDF4",
 )
 PROBE_SECONDS = 20
-
-_MPI_PROBE = """
-import mpi4py
-mpi4py.rc.initialize = False
-from mpi4py import MPI
-print(MPI.Get_library_version().splitlines()[0].strip(" ,\\0"))
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +153,10 @@ def _gpus() -> Finding:
 
 
 def _mpi() -> Finding:
-    version = _version("mpi4py")
-    if version is None:
-        return Finding(reason='mpi4py is not installed (pip install "xpaccel[mpi]")')
-    library = _ask([sys.executable, "-c", _MPI_PROBE])
-    if library.reason is not None:
-        return Finding(reason=f"mpi4py {version} cannot load an MPI library: {library.reason}")
-    return Finding(found=(f"mpi4py {version} on {library.found[0]}",))
+    found = library.look()
+    if isinstance(found, str):
+        return Finding(reason=found)
+    return Finding(found=(f"mpi4py {found.mpi4py} on {found.version}",))
 
 
 def _ask(command: Sequence[str]) -> Finding:
