@@ -30,17 +30,18 @@ __all__ = [
     "get_backend",
     "kernel",
     "set_backend",
+    "synchronize",
     "xp",
 ]
 
 if TYPE_CHECKING:
-    from xpaccel.active import asnumpy, backend, get_backend, set_backend, xp
+    from xpaccel.active import asnumpy, backend, get_backend, set_backend, synchronize, xp
     from xpaccel.errors import BackendError, CompileError, TraceError, UserError, XpaccelError
     from xpaccel.recording import Recording, capture
 
 _HOMES = {
     **dict.fromkeys(("BackendError", "CompileError", "TraceError", "UserError", "XpaccelError"), "xpaccel.errors"),
-    **dict.fromkeys(("asnumpy", "backend", "get_backend", "set_backend", "xp"), "xpaccel.active"),
+    **dict.fromkeys(("asnumpy", "backend", "get_backend", "set_backend", "synchronize", "xp"), "xpaccel.active"),
     **dict.fromkeys(("Recording", "capture"), "xpaccel.recording"),
 }
 

@@ -126,6 +126,8 @@ class Compiled:
         The target.
     memory
         What the arrays lie in: the target's memory, but where the program is only looked at.
+    reproducible
+        Whether the bits of every result must be the same each time.
 
     Raises
     ------
@@ -142,6 +144,8 @@ class Compiled:
         arrays: Sequence[Any],
         backend: Backend,
         memory: Memory,
+        *,
+        reproducible: bool = True,
     ) -> None:
         self.name, self.backend = name, backend
         self.traced: Traced = trace(function, leaves, rebuild, name, memory)
@@ -155,7 +159,9 @@ class Compiled:
         self.constants = tuple(
             array if isinstance(array, memory.array_type) else memory.upload(array) for array in self.traced.constants
         )
-        self.loops: LoopProgram = lower(graph, unit_axes([*arrays, *self.constants]))
+        self.loops: LoopProgram = backend.arrange(
+            lower(graph, unit_axes([*arrays, *self.constants])), reproducible=reproducible
+        )
         self.writes = tuple(slot for slot, _ in graph.writes)
         #: Arrays that the kernel may read besides its arguments: none of them may share memory with what it writes.
         self.outside = [*self.constants, *self.traced.captured.outside(memory)] if self.writes else []

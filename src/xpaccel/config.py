@@ -236,6 +236,19 @@ def rank_device() -> int | None:
     return ranks or 1
 
 
+def sync() -> bool:
+    """Read ``XP_SYNC``, whether each call on a GPU waits for its end; it does not by default.
+
+    A call that waits raises what goes wrong in it. Otherwise that is seen by a later one.
+
+    Raises
+    ------
+    UserError
+        Where the value is neither 0 nor 1.
+    """
+    return _switch("XP_SYNC")
+
+
 def nvtx() -> bool:
     """Read ``XP_NVTX``, whether launches on a GPU are marked for NVIDIA's profilers; they are not by default.
 

@@ -80,13 +80,16 @@ class Dispatcher:
         What messages call it.
     stats
         Counts what is done here.
+    reproducible
+        Whether the bits of every result must be the same each time.
     """
 
-    def __init__(self, function: Callable[..., Any], name: str, stats: Stats) -> None:
+    def __init__(self, function: Callable[..., Any], name: str, stats: Stats, *, reproducible: bool = True) -> None:
         self.python, self.stats, self._name = function, stats, name
         self._sites: dict[Any, _Site] = {}
         self._made: dict[Any, list[_Made]] = {}
         self._lock = threading.RLock()
+        self._reproducible = reproducible
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run the kernel on the active backend."""
@@ -230,7 +233,9 @@ class Dispatcher:
             args, kwargs = tree.unflatten(traced[: tree.size])
             return args, kwargs
 
-        return Compiled(self.python, self._name, leaves, rebuild, arrays, backend, memory)
+        return Compiled(
+            self.python, self._name, leaves, rebuild, arrays, backend, memory, reproducible=self._reproducible
+        )
 
     def inspect(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], backend: str | None

@@ -32,10 +32,11 @@ class Kernel:
         How often it was traced and compiled.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], *, reproducible: bool = True) -> None:
         functools.update_wrapper(self, function)
         self.python = function
         self.stats = Stats()
+        self._reproducible = reproducible
         self._name = getattr(function, "__qualname__", repr(function))
         self._started: Dispatcher | None = None
 
@@ -64,7 +65,7 @@ class Kernel:
     def _start(self) -> Dispatcher:
         from xpaccel.dispatch import Dispatcher
 
-        self._started = Dispatcher(self.python, self._name, self.stats)
+        self._started = Dispatcher(self.python, self._name, self.stats, reproducible=self._reproducible)
         return self._started
 
     def graph(self, *args: Any, **kwargs: Any) -> Graph:
@@ -128,10 +129,12 @@ class BoundKernel:
 
 
 @overload
-def kernel(function: Callable[..., Any]) -> Kernel: ...
+def kernel(function: Callable[..., Any], *, reproducible: bool = True) -> Kernel: ...
 @overload
-def kernel(function: None = None) -> Callable[[Callable[..., Any]], Kernel]: ...
-def kernel(function: Callable[..., Any] | None = None) -> Kernel | Callable[[Callable[..., Any]], Kernel]:
+def kernel(function: None = None, *, reproducible: bool = True) -> Callable[[Callable[..., Any]], Kernel]: ...
+def kernel(
+    function: Callable[..., Any] | None = None, *, reproducible: bool = True
+) -> Kernel | Callable[[Callable[..., Any]], Kernel]:
     """Make a kernel of a plain function of arrays.
 
     Parameters
@@ -140,6 +143,11 @@ def kernel(function: Callable[..., Any] | None = None) -> Kernel | Callable[[Cal
         A function of arrays and numbers, nested in tuples, lists, dicts and dataclasses as it
         likes. It uses the array API standard (through `xpaccel.xp` or its arguments' namespace) or
         NumPy, and returns arrays, numbers, or nestings of them.
+    reproducible
+        Whether a call gives the same bits each time. False lets a GPU add and multiply floats into elements that
+        are named several times (``np.add.at``) in whatever order its threads come, without sorting them first; sums
+        of float32 then take results below 1.2e-38 for zero. A kernel that is called inside of another one does as
+        that one does. Where the result cannot depend on the order nothing changes.
 
     Returns
     -------
@@ -156,4 +164,6 @@ def kernel(function: Callable[..., Any] | None = None) -> Kernel | Callable[[Cal
     >>> blend(np.ones(3), np.zeros(3), 0.25)
     array([0.25, 0.25, 0.25])
     """
-    return Kernel if function is None else Kernel(function)
+    if function is None:
+        return functools.partial(Kernel, reproducible=reproducible)
+    return Kernel(function, reproducible=reproducible)

@@ -106,6 +106,26 @@ class Backend(Protocol):
     def namespace(self) -> Any:
         """Return the array API namespace of its arrays."""
 
+    def arrange(self, program: LoopProgram, *, reproducible: bool) -> LoopProgram:
+        """Return a program that does the same in the way that suits this target.
+
+        Parameters
+        ----------
+        program
+            As it was lowered.
+        reproducible
+            Whether the bits of every result must be the same each time.
+        """
+
+    def synchronize(self) -> None:
+        """Wait until everything has run that was asked for.
+
+        Raises
+        ------
+        IndexError
+            If a kernel indexed outside of an axis, and that was not raised yet.
+        """
+
     def print_nest(self, program: LoopProgram, nest: Nest) -> NestCode:
         """Return the generated source of a nest and what it must be told."""
 

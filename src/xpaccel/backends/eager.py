@@ -32,6 +32,13 @@ class NumPy:
         """Return `numpy`, which follows the array API standard itself (from 2.0)."""
         return np
 
+    def synchronize(self) -> None:
+        """Do nothing: calls return when they are done."""
+
+    def arrange(self, program: LoopProgram, *, reproducible: bool) -> NoReturn:
+        """Raise: an eager target runs no loops."""
+        raise BackendError("backend 'numpy' runs kernels as they are written: it has no loops")
+
     def print_nest(self, program: LoopProgram, nest: Nest) -> NoReturn:
         """Raise: an eager target generates nothing."""
         raise BackendError("backend 'numpy' runs kernels as they are written: it has no generated source")

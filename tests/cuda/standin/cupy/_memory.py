@@ -93,6 +93,19 @@ class UnownedMemory(BaseMemory):
         self.device_id = _standin.current_device() if device_id < 0 else device_id
 
 
+class PinnedMemoryPointer:
+    """Host memory that a device reaches too, at the same address."""
+
+    def __init__(self, size: int) -> None:
+        self._bytes = ctypes.create_string_buffer(b"\xa5" * size, size)
+        self.ptr = ctypes.addressof(self._bytes)
+
+
+def alloc_pinned_memory(size: int) -> PinnedMemoryPointer:
+    """Return pinned memory of `size` bytes."""
+    return PinnedMemoryPointer(size)
+
+
 class MemoryPointer:
     """A place in device memory."""
 
