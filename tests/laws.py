@@ -11,6 +11,7 @@ from xpaccel.backends.host import MEMORY
 from xpaccel.compiled import leaf_of, symbols, unit_axes
 from xpaccel.graph import interpret as graph_interpreter
 from xpaccel.loops import interpret as loop_interpreter
+from xpaccel.loops import scatter
 from xpaccel.loops.lower import lower
 from xpaccel.trace.leaves import Static, Value
 from xpaccel.trace.trace import trace
@@ -71,7 +72,7 @@ def check_interpreters(function, make, tolerance=None):
     with np.errstate(all="ignore"):
         eager = function(*wanted)
     leaves, _ = flatten(eager)
-    for which in ("graph", "forward", "backward"):
+    for which in ("graph", "forward", "backward", "spread forward", "spread backward"):
         given = make()
         found, bases = traced(function, given)
         arrays = [*arrays_of(given), *bases, *found.constants]
@@ -82,7 +83,9 @@ def check_interpreters(function, make, tolerance=None):
                 arrays[slot][...] = value
         else:
             program = lower(found.graph, unit_axes(arrays))
-            outputs = loop_interpreter.interpret(program, arrays, numbers, sizes, backward=which == "backward")
+            if "spread" in which:
+                program = scatter.spread(program)
+            outputs = loop_interpreter.interpret(program, arrays, numbers, sizes, backward="backward" in which)
         for got, want in zip(arrays_of(given), arrays_of(wanted), strict=True):
             same(got, want, tolerance)
         for leaf, want in zip(found.result, leaves, strict=True):
