@@ -126,7 +126,8 @@ def test_bad_gpu_memory(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "read"), [("XP_GPU_OVERSUBSCRIBE", config.gpu_oversubscribe), ("XP_NVTX", config.nvtx), ("XP_SYNC", config.sync)]
+    ("name", "read"),
+    [("XP_GPU_OVERSUBSCRIBE", config.gpu_oversubscribe), ("XP_NVTX", config.nvtx), ("XP_SYNC", config.sync)],
 )
 def test_switches(monkeypatch: pytest.MonkeyPatch, name: str, read: Callable[[], bool]) -> None:
     for value, meaning in (("1", True), ("0", False)):

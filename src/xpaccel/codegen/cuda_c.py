@@ -31,8 +31,8 @@ from xpaccel.codegen.device import (
     written,
 )
 from xpaccel.codegen.layout import layout
-from xpaccel.graph.scalar import literal
 from xpaccel.graph.affine import Affine
+from xpaccel.graph.scalar import literal
 from xpaccel.loops.program import (
     BLOCK,
     COMBINE,

@@ -16,14 +16,16 @@ scattered, the sort is of rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from xpaccel.graph.affine import Affine
+from xpaccel.graph.scalar import literal
 from xpaccel.loops.order import along_memory
-from xpaccel.loops.program import Array, Call, Chain, Index, LoopProgram, Nest, Position, Product, Store, Value
+from xpaccel.loops.program import Array, Call, Chain, LoopProgram, Nest, Position, Product, Store, Value
+from xpaccel.loops.transplant import Transplant
 from xpaccel.ops import dtype_kind
 
 ONE = Affine(1)
@@ -149,7 +151,7 @@ class _Spreader:
         index = tuple(store.index[axis] for axis in axes)
         moves = tuple((axes.index(axis), step) for axis, step in store.moves)
         for mode in ("set", "max"):
-            body = _Body(nest, {axis: Position(Affine(), place, 1) for place, axis in enumerate(keyed)})
+            body = Transplant(nest, {axis: Position(Affine(), place, 1) for place, axis in enumerate(keyed)})
             args = tuple(map(body.pull, store.args))
             mine = body.const(-1) if mode == "set" else body.number(nest, together)
             into = Store(last, body.moved(index), mine, mode, args, moves, is_atomic=True)
@@ -163,7 +165,7 @@ class _Spreader:
                     checks=nest.checks,
                 )
             )
-        body = _Body(nest, {axis: Position(Affine(), axis, 1) for axis in range(len(nest.extents))})
+        body = Transplant(nest, {axis: Position(Affine(), axis, 1) for axis in range(len(nest.extents))})
         value, args = body.pull(store.value), tuple(map(body.pull, store.args))
         found = body.add(Value("gather", args, "int64", (last, index, moves)))
         wins = body.add(Value("equal", (found, body.number(nest, together)), "bool"))
@@ -189,8 +191,8 @@ class _Spreader:
         others = {axis: Position(Affine(), place, 1) for place, axis in enumerate(free, 1)}
         inline = len(keyed) == 1 or not _dependences(nest)[store.value] & set(keyed)
         held = -1 if inline else self.held(nest, store, keyed, free, count)
-        body = _Body(nest, others)
-        args = body.split(Value("load", (), "int64", (found, along)), self.arrays[store.array], store, keyed)
+        body = Transplant(nest, others)
+        args = self.places(body, Value("load", (), "int64", (found, along)), store, keyed)
         at_number = body.add(at)
         body.computed = {keyed[0]: at_number} if inline and len(keyed) == 1 else {}
         if inline:
@@ -224,7 +226,7 @@ class _Spreader:
         keys = flat
         if len(keyed) > 1:
             keys = self.temporary("int64", [e for e in extents if isinstance(e, Affine)], flat)
-        body = _Body(nest, {axis: Position(Affine(), place, 1) for place, axis in enumerate(keyed)})
+        body = Transplant(nest, {axis: Position(Affine(), place, 1) for place, axis in enumerate(keyed)})
         computed = dict(zip([axis for axis, _ in store.moves], store.args, strict=True))
         steps = dict(store.moves)
         key = -1
@@ -240,9 +242,18 @@ class _Spreader:
         self.nests.append(Nest(extents, box, tuple(body.values), (into,), lines=nest.lines, checks=nest.checks))
         return flat
 
-    def held(
-        self, nest: Nest, store: Store, keyed: Sequence[int], free: Sequence[int], count: Affine | Product
-    ) -> int:
+    def places(self, body: Transplant, key: Value, store: Store, keyed: Sequence[int]) -> tuple[int, ...]:
+        """Return the numbers of the places along the keyed axes of an array that a key is made of."""
+        rest, places = body.add(key), []
+        for axis in reversed(_keyed_axes(store, keyed)[1:]):
+            extent = self.arrays[store.array].shape[axis]
+            assert isinstance(extent, Affine), extent
+            size = body.size(extent)
+            places.append(body.add(Value("remainder", (rest, size), "int64")))
+            rest = body.add(Value("floor_divide", (rest, size), "int64"))
+        return (rest, *reversed(places))
+
+    def held(self, nest: Nest, store: Store, keyed: Sequence[int], free: Sequence[int], count: Affine | Product) -> int:
         """Add a nest that keeps the values, those of the `keyed` axes in a row; return the array."""
         axes = [*keyed, *free]
         extents = tuple(nest.extents[axis] for axis in axes)
@@ -250,118 +261,12 @@ class _Spreader:
         dtype = nest.values[store.value].dtype
         rows = self.temporary(dtype, (count, *sizes[len(keyed) :]))
         into = self.temporary(dtype, sizes, rows)
-        body = _Body(nest, {axis: Position(Affine(), place, 1) for place, axis in enumerate(axes)})
+        body = Transplant(nest, {axis: Position(Affine(), place, 1) for place, axis in enumerate(axes)})
         value = body.pull(store.value)
         index = tuple(Position(Affine(), place, 1) for place in range(len(axes)))
         box = tuple(nest.box[axis] for axis in axes)
         self.add(Nest(extents, box, tuple(body.values), (Store(into, index, value),), None, nest.lines, nest.checks))
         return rows
-
-
-class _Body:
-    """The body of a nest that takes values from another one's.
-
-    Parameters
-    ----------
-    nest
-        The other one.
-    places
-        Where its axes are here.
-
-    Attributes
-    ----------
-    computed
-        The numbers here of the values that stand for other axes of the old nest.
-    """
-
-    def __init__(self, nest: Nest, places: Mapping[int, Position]) -> None:
-        self.values: list[Value] = []
-        self.computed: Mapping[int, int] = {}
-        self._nest, self._places = nest, places
-        self._numbers: dict[Value, int] = {}
-        self._pulled: dict[int, int] = {}
-
-    def add(self, value: Value) -> int:
-        """Return the number of a value, which is added unless it is there."""
-        if value not in self._numbers:
-            self._numbers[value] = len(self.values)
-            self.values.append(value)
-        return self._numbers[value]
-
-    def const(self, number: int) -> int:
-        """Return the number of a literal."""
-        return self.add(Value("const", (), "int64", (repr(number),)))
-
-    def size(self, size: Affine) -> int:
-        """Return the number of a size."""
-        return self.add(Value("index", (), "int64", (Position(size),)))
-
-    def moved(self, index: Index) -> Index:
-        """Return positions of the old nest as they are here, without what is computed."""
-        found = []
-        for position in index:
-            if not position.step or position.axis in self.computed:
-                found.append(Position(position.start))
-            elif position.axis in self._places:
-                found.append(Position(position.start, self._places[position.axis].axis, position.step))
-            else:
-                found.append(position)  # its axis is gone; whoever asks for it puts another in its place
-        return tuple(found)
-
-    def pull(self, number: int) -> int:
-        """Return the number here of a value of the old nest."""
-        if number in self._pulled:
-            return self._pulled[number]
-        value = self._nest.values[number]
-        args = tuple(map(self.pull, value.args))
-        if value.op in ("load", "gather"):
-            array, index, *moves = value.data
-            more = [(a, p) for a, p in enumerate(index) if p.step and p.axis in self.computed]
-            args += tuple(self.computed[position.axis] for _, position in more)
-            moved = (*(moves[0] if moves else ()), *((axis, position.step) for axis, position in more))
-            data = (array, self.moved(index), moved) if moved else (array, self.moved(index))
-            found = self.add(Value("gather" if moved else "load", args, value.dtype, data))
-        elif value.op == "index" and value.data[0].step and value.data[0].axis in self.computed:
-            (position,) = value.data
-            found = self.affine(self.computed[position.axis], position.step, position.start)
-        elif value.op == "index":
-            found = self.add(replace(value, data=self.moved(value.data)))
-        else:
-            found = self.add(replace(value, args=args))
-        self._pulled[number] = found
-        return found
-
-    def affine(self, number: int, step: int, start: Affine) -> int:
-        """Return the number of ``start + step * value``."""
-        if step != 1:
-            number = self.add(Value("multiply", (self.const(step), number), "int64"))
-        return number if start == Affine() else self.add(Value("add", (self.size(start), number), "int64"))
-
-    def horner(self, number: int, size: object, place: int) -> int:
-        """Return the number of ``value * size + place``."""
-        assert isinstance(size, Affine), size
-        wider = self.add(Value("multiply", (number, self.size(size)), "int64"))
-        return self.add(Value("add", (wider, place), "int64"))
-
-    def number(self, nest: Nest, axes: Iterable[int]) -> int:
-        """Return the number of the value that counts the points along some axes, in C order."""
-        found = -1
-        for axis in axes:
-            place = self.add(Value("index", (), "int64", (self._places[axis],)))
-            found = place if found < 0 else self.horner(found, nest.extents[axis], place)
-        return found
-
-    def split(self, key: Value, array: Array, store: Store, keyed: Sequence[int]) -> tuple[int, ...]:
-        """Return the numbers of the places along the keyed axes of an array that a key is made of."""
-        rest, places = self.add(key), []
-        first, *others = _keyed_axes(store, keyed)
-        for axis in reversed(others):
-            extent = array.shape[axis]
-            assert isinstance(extent, Affine), extent
-            size = self.size(extent)
-            places.append(self.add(Value("remainder", (rest, size), "int64")))
-            rest = self.add(Value("floor_divide", (rest, size), "int64"))
-        return (rest, *reversed(places))
 
 
 def _keyed_axes(store: Store, keyed: Sequence[int]) -> list[int]:
@@ -383,11 +288,37 @@ def _dependences(nest: Nest) -> list[set[int]]:
 def _walked(nest: Nest, number: int) -> int:
     """Return the axis along which a place walks, from a start that is not negative, and never comes back; else -1."""
     value = nest.values[number]
-    if value.op != "place" or nest.values[value.args[0]].op != "index":
+    position = _position(nest, value.args[0]) if value.op == "place" else None
+    if position is None:
         return -1
-    (position,) = nest.values[value.args[0]].data
     least = [position.start.const, *(factor for _, factor in position.start.terms), position.step - 1]
     return position.axis if min(least) >= 0 else -1
+
+
+def _position(nest: Nest, number: int) -> Position | None:
+    """Return a value as a position, where it is one that is known before the program runs."""
+    value = nest.values[number]
+    if value.op == "index":
+        position: Position = value.data[0]
+        return position
+    if value.op == "const" and value.dtype == "int64":
+        return Position(Affine(int(literal(value.data[0]).real)))
+    if value.op not in ("add", "subtract", "multiply"):
+        return None
+    left, right = (_position(nest, arg) for arg in value.args)
+    if left is None or right is None:
+        return None
+    if value.op == "multiply":
+        if right.step or right.start.terms:
+            left, right = right, left
+        factor = right.start.const
+        constant = not right.step and not right.start.terms
+        return Position(factor * left.start, left.axis if factor else -1, factor * left.step) if constant else None
+    sign = -1 if value.op == "subtract" else 1
+    if left.step and right.step:
+        return None
+    moving = max(left.axis, right.axis)
+    return Position(left.start + sign * right.start, moving, left.step + sign * right.step)
 
 
 def _line(nest: Nest) -> str:

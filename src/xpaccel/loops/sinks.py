@@ -559,7 +559,7 @@ class SinkFinder:
 
     def _is_long(self, extent: Extent) -> bool:
         """Whether a loop has more turns than it is worth to repeat a computation."""
-        return isinstance(extent, Blocks) or self.memory.guards.hint(extent) > STRIP
+        return not isinstance(extent, Affine) or self.memory.guards.hint(extent) > STRIP
 
     def _conflicts(self, sink: Sink, array: int, indices: Iterable[Places]) -> bool:
         """Whether a sink reads elements of its own target that another of its points writes."""

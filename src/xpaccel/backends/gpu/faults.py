@@ -1,9 +1,10 @@
 """How a kernel on a device reports that an index was out of bounds, without anybody waiting for it.
 
-There is one word of host memory that the device writes to, and only where an index is wrong: the number of a *site*, a
-place in the user's program. The host reads it, as it reads any memory, before it launches anything, and when it has
-waited for the device in any case. So a right program pays for the comparison of each index, and nothing else; a wrong one
-is stopped by a later call, or at the end, with the line that was wrong (`docs/decisions/0009-late-index-errors.md`).
+There is one word of host memory that the device writes to, and only where an index is wrong: the number of a
+*site*, a place in the user's program. The host reads it, as it reads any memory, before it launches anything, and
+when it has waited for the device in any case. So a right program pays for the comparison of each index, and nothing
+else; a wrong one is stopped by a later call, or at the end, with the line that was wrong
+(`docs/decisions/0009-late-index-errors.md`).
 """
 
 from __future__ import annotations

@@ -213,8 +213,13 @@ def get_allocator() -> Callable[[int], MemoryPointer]:
 
 
 def alloc(size: int) -> MemoryPointer:
-    """Return memory of the current allocator."""
-    return get_allocator()(size)
+    """Return memory of the current allocator; what is taken while a stream captures, the graph writes to."""
+    from cupy.cuda import stream
+
+    found, capture = get_allocator()(size), stream.get_current_stream()._capture
+    if capture is not None:
+        capture.memory.append(found)
+    return found
 
 
 def set_allocator(allocator: Callable[[int], MemoryPointer] | None = None) -> None:
