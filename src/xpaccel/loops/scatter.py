@@ -22,7 +22,7 @@ from dataclasses import replace
 import numpy as np
 
 from xpaccel.graph.affine import Affine
-from xpaccel.graph.scalar import literal
+from xpaccel.loops.dependence import dependences, walked
 from xpaccel.loops.order import along_memory
 from xpaccel.loops.program import Array, Call, Chain, LoopProgram, Nest, Position, Product, Store, Value
 from xpaccel.loops.transplant import Transplant
@@ -116,9 +116,9 @@ class _Spreader:
         """Add what does the work of a nest of points in order."""
         (store,) = nest.stores
         assert nest.box == tuple((Affine(), extent) for extent in nest.extents), nest.box
-        varies = _dependences(nest)
+        varies = dependences(nest)
         apart = {position.axis for position in store.index if position.step}
-        apart |= {axis for arg in store.args if (axis := _walked(nest, arg)) >= 0}
+        apart |= {axis for arg in store.args if (axis := walked(nest, arg)) >= 0}
         by_place = set().union(*(varies[arg] for arg in store.args))
         together = [axis for axis, extent in enumerate(nest.extents) if axis not in apart and extent != ONE]
         if not together:
@@ -189,7 +189,7 @@ class _Spreader:
 
         free = [axis for axis in range(len(nest.extents)) if axis not in keyed]
         others = {axis: Position(Affine(), place, 1) for place, axis in enumerate(free, 1)}
-        inline = len(keyed) == 1 or not _dependences(nest)[store.value] & set(keyed)
+        inline = len(keyed) == 1 or not dependences(nest)[store.value] & set(keyed)
         held = -1 if inline else self.held(nest, store, keyed, free, count)
         body = Transplant(nest, others)
         args = self.places(body, Value("load", (), "int64", (found, along)), store, keyed)
@@ -273,52 +273,6 @@ def _keyed_axes(store: Store, keyed: Sequence[int]) -> list[int]:
     """Return the axes of the array along which a store's place follows `keyed` axes of the nest."""
     computed = {axis for axis, _ in store.moves}
     return [axis for axis, p in enumerate(store.index) if axis in computed or (p.step and p.axis in keyed)]
-
-
-def _dependences(nest: Nest) -> list[set[int]]:
-    """Return, for each value, the axes that it varies along."""
-    found: list[set[int]] = []
-    for value in nest.values:
-        positions = value.data[1] if value.op in ("load", "gather") else value.data if value.op == "index" else ()
-        axes = {position.axis for position in positions if position.step}
-        found.append(axes.union(*(found[arg] for arg in value.args)))
-    return found
-
-
-def _walked(nest: Nest, number: int) -> int:
-    """Return the axis along which a place walks, from a start that is not negative, and never comes back; else -1."""
-    value = nest.values[number]
-    position = _position(nest, value.args[0]) if value.op == "place" else None
-    if position is None:
-        return -1
-    least = [position.start.const, *(factor for _, factor in position.start.terms), position.step - 1]
-    return position.axis if min(least) >= 0 else -1
-
-
-def _position(nest: Nest, number: int) -> Position | None:
-    """Return a value as a position, where it is one that is known before the program runs."""
-    value = nest.values[number]
-    if value.op == "index":
-        position: Position = value.data[0]
-        return position
-    if value.op == "const" and value.dtype == "int64":
-        return Position(Affine(int(literal(value.data[0]).real)))
-    if value.op not in ("add", "subtract", "multiply"):
-        return None
-    left, right = (_position(nest, arg) for arg in value.args)
-    if left is None or right is None:
-        return None
-    if value.op == "multiply":
-        if right.step or right.start.terms:
-            left, right = right, left
-        factor = right.start.const
-        constant = not right.step and not right.start.terms
-        return Position(factor * left.start, left.axis if factor else -1, factor * left.step) if constant else None
-    sign = -1 if value.op == "subtract" else 1
-    if left.step and right.step:
-        return None
-    moving = max(left.axis, right.axis)
-    return Position(left.start + sign * right.start, moving, left.step + sign * right.step)
 
 
 def _line(nest: Nest) -> str:
