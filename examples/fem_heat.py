@@ -4,9 +4,9 @@
     XP_BACKEND=numba python examples/fem_heat.py        the same file, fused
     XP_BACKEND=cupy python examples/fem_heat.py         on a GPU
 
-A step reads the temperatures of each triangle's corners (a gather), computes what flows to them, and adds that up at the
-nodes (a scatter: a node is a corner of about six triangles). `np.add.at` counts each of them, and with the same bits
-each time, on every backend; ``@xpa.kernel(reproducible=False)`` lets a GPU add in whatever order its threads come.
+A step reads the temperatures of each triangle's corners (a gather), computes what flows to them, and adds that up
+at the nodes (a scatter: a node is a corner of about six triangles). `np.add.at` counts each of them, with the same bits
+each time on every backend; ``@xpa.kernel(reproducible=False)`` lets a GPU add in whatever order its threads come.
 On two cores, with 980,000 triangles, `numba` was 4.4 times as fast as NumPy (asv_bench/benchmarks/assembly.py), and
 4.6 times in `np.add.at` alone, which runs on one thread to keep its order.
 
@@ -62,9 +62,10 @@ def main(n: int = 48, end: float = 0.02) -> float:
     np.add.at(stiffness, corners, bx * bx + by * by)
     steps = math.ceil(end / (0.9 * (mass / stiffness).min()))
     first = np.cos(np.pi * x) * np.cos(np.pi * y)
-    u, corners, bx, by, rate, flow = map(xp.asarray, (first.copy(), corners, bx, by, end / steps / mass, np.empty_like(x)))
+    u = xp.asarray(first.copy())
+    given = [xp.asarray(array) for array in (corners, bx, by, end / steps / mass, np.empty_like(x))]
     for _ in range(steps):
-        step(u, corners, bx, by, rate, flow)
+        step(u, *given)
     left = math.exp(-2 * math.pi**2 * end)
     error = float(np.abs(xpa.asnumpy(u) - left * first).max()) / left
     print(f"{x.size} nodes, {corners.shape[0]} triangles, {steps} steps on {xpa.get_backend()}: error {error:.2%}")

@@ -28,7 +28,7 @@ def on(file: Path) -> object:
     return pytest.param(file, TARGET, marks=pytest.mark.compiled, id=file.name)
 
 
-@pytest.mark.parametrize(("file", "backend"), map(on, EXAMPLES))
+@pytest.mark.parametrize(("file", "backend"), list(map(on, EXAMPLES)))
 def test_example_runs(file: Path, backend: str, tmp_path: Path) -> None:
     ran = subprocess.run(
         [sys.executable, "-W", "error", file],
