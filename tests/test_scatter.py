@@ -300,3 +300,13 @@ def test_a_view_at_a_traced_place_is_written_through():
         return np.arange(12.0).reshape(4, 3), np.array([9, -2]), np.array([7.0, 8.0])
 
     check_compiled(put, make)
+
+
+def test_an_empty_list_names_no_place():
+    @xpa.kernel
+    def none(u):
+        u[[]] = 7.0
+        np.add.at(u, [], 7.0)
+        return u[[]], np.take(u, [], axis=1), u[[1, -1]]
+
+    check_compiled(none, lambda: [np.arange(12.0).reshape(4, 3)])
