@@ -15,7 +15,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "xpaccel"
 # above its own; parts in one row are siblings that do not know each other.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("config", "ops", "stats"),
+    ("config", "ops", "options", "stats"),
     ("debug",),
     ("graph",),
     ("trace", "loops"),
@@ -26,6 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("compiled", "explanation"),
     ("dispatch",),
     ("kernel", "recording"),
+    ("domain",),
     ("__init__",),
     ("report",),
     ("demo", "jobs"),

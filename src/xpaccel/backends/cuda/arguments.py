@@ -79,8 +79,7 @@ class Arguments:
         self._pointers = struct.Struct(f"={len(layout.streams)}Q")
         self._streams: list[tuple[int, int]] = []
         for stream in layout.streams:
-            starts = [start.value(geometry.sizes) for start in stream.starts]
-            offset = sum(s * stride for s, stride in zip(starts, geometry.strides[stream.array], strict=True))
+            offset = geometry.offset(stream.array, stream.starts)
             self._streams.append((stream.array, offset * np.dtype(loops.arrays[stream.array].dtype).itemsize))
         self._scalars = [self._patch(loops, number, dtype) for number in (*layout.integers, *layout.floats)]
 
