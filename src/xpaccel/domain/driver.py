@@ -66,7 +66,8 @@ def run(dispatcher: Dispatcher, leaves: Sequence[Any], tree: TreeDef) -> Any:
     Raises
     ------
     TraceError
-        If the kernel does something that has no meaning on a part of the domain, or it is in doubt where its result sits.
+        If the kernel does something that has no meaning on a part of the domain, or where its result sits is in
+        doubt.
     DomainError
         If the fields do not fit each other, or lack a boundary condition.
     """
@@ -288,8 +289,8 @@ class Variant:
         for step in self.compiled.loops.steps:
             if isinstance(step, Call):
                 raise TraceError(
-                    f"kernel {name!r} calls {step.function} ({step.line or 'no line'}), which needs whole arrays: on fields "
-                    "that is not supported."
+                    f"kernel {name!r} calls {step.function} ({step.line or 'no line'}), which needs whole arrays: on "
+                    "fields that is not supported."
                 )
         for slot in self.compiled.writes:
             if slot not in self._fields:
@@ -300,12 +301,12 @@ class Variant:
         for leaf in self.compiled.traced.result:
             if isinstance(leaf, ArgumentView) and leaf.slot in self._fields:
                 at = self._fields[leaf.slot].at
-                for axis, (start, step, size) in enumerate(leaf.box):
+                for axis, (start, stride, size) in enumerate(leaf.box):
                     whole = (self.setting.pads[axis][0], 1, self.setting.points(at, axis))
-                    if (start.value(self.sizes), step, size.value(self.sizes)) != whole or leaf.axes[axis] != axis:
+                    if (start.value(self.sizes), stride, size.value(self.sizes)) != whole or leaf.axes[axis] != axis:
                         raise TraceError(
-                            f"kernel {name!r} returns a part of a field, which is no field: return a copy of all of it, or "
-                            "use the field itself."
+                            f"kernel {name!r} returns a part of a field, which is no field: return a copy of all of "
+                            "it, or use the field itself."
                         )
 
     def _refuse_reshapes(self) -> None:
@@ -315,7 +316,7 @@ class Variant:
                 raise TraceError(f"kernel {self._kernel.name!r} reshapes a field, which is not supported on fields.")
 
     def _on_grid(self, at: Location, bases: Sequence[int]) -> OnGrid:
-        """Say how an array lies on the grid. An axis of a single point, which cannot be cut, is an axis like any other."""
+        """Say how an array lies on the grid. An axis of a single point cannot be cut and is like any other."""
         single = [self.setting.shape(at)[axis] == 1 for axis in range(self.grid.ndim)]
         return OnGrid([None if single[axis] else (axis, base) for axis, base in enumerate(bases)])
 
@@ -469,8 +470,8 @@ class Bound:
     def _cut(self, fields: Mapping[int, Field]) -> tuple[list[list[Box]], list[list[Box]]] | None:
         """Return the boxes that need no ghosts, and the others; None where that would not pay.
 
-        Points of a nest are independent, so the first nest that reads a field may begin with any of them. The nests after
-        it wait for all of it.
+        Points of a nest are independent, so the first nest that reads a field may begin with any of them. The nests
+        after it wait for all of it.
         """
         variant = self._variant
         if not variant.exchange.has_messages:

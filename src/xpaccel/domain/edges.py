@@ -40,8 +40,8 @@ def check(field: Field, widths: Sequence[tuple[int, int]], name: str) -> None:
             condition = field.boundary[axis][side]
             if condition is None:
                 raise DomainError(
-                    f"{name} is read {width} beyond the {where}, and it has no boundary condition there.\n    Give it one "
-                    "where the field is made: grid.field(..., boundary='reflect'), or a number, 'gradient', "
+                    f"{name} is read {width} beyond the {where}, and it has no boundary condition there.\n    Give it "
+                    "one where the field is made: grid.field(..., boundary='reflect'), or a number, 'gradient', "
                     "'extrapolate', a function of the coordinates, or a mapping of these by axis."
                 )
             reads = condition.reads(width, field.at.half[axis])

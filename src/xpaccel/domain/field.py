@@ -95,7 +95,7 @@ class Field:
 
     @property
     def local(self) -> Any:
-        """This rank's own values, without ghosts: a view that may be written to."""
+        """The values of this rank's own points, without ghosts: a view that may be written to."""
         return self.part(self.owned)
 
     @property
@@ -186,8 +186,8 @@ class Field:
     def _must_match(self, other: Field) -> None:
         if other.grid is not self.grid or other.at != self.at:
             raise DomainError(
-                f"{self!r} and {other!r} do not belong to the same points: fields that are combined point by point need "
-                "one grid and one location."
+                f"{self!r} and {other!r} do not belong to the same points: fields that are combined point by point "
+                "need one grid and one location."
             )
 
     def _made(self, values: Any) -> Field:
@@ -257,8 +257,8 @@ for _name, _ufunc in {
     "ne": np.not_equal,
 }.items():
     setattr(Field, f"__{_name}__", _operator(_ufunc))
-for _name, _ufunc in {"neg": np.negative, "abs": np.absolute, "invert": np.invert, "pos": np.positive}.items():
-    setattr(Field, f"__{_name}__", (lambda ufunc: lambda self: self.__array_ufunc__(ufunc, "__call__", self))(_ufunc))
+for _name, _one in {"neg": np.negative, "abs": np.absolute, "invert": np.invert, "pos": np.positive}.items():
+    setattr(Field, f"__{_name}__", (lambda ufunc: lambda self: self.__array_ufunc__(ufunc, "__call__", self))(_one))
 
 
 def initial(field: Field, given: Any) -> None:

@@ -1,7 +1,7 @@
 """What a kernel touches of the fields that it is called on, read off its loop program.
 
-Everything here is counted in *points*: point (0, 0, ...) of a field is its first one inside the domain, and point -1 along
-an axis is a ghost. An array of the loop program *lies on the grid* if its axes run over points; its element
+Everything here is counted in *points*: point (0, 0, ...) of a field is its first one inside the domain, and point -1
+along an axis is a ghost. An array of the loop program *lies on the grid* if its axes run over points; its element
 ``k`` along an axis is point ``k - base``. Axis ``j`` of a nest runs over points, too: ``i[j] = point + shift``.
 
 The sizes are those of the whole domain, so all of this is the same on every rank, but for the last part (`Part`),
@@ -153,7 +153,7 @@ def _grows(shape: Sequence[object], symbols: frozenset[Symbol]) -> bool:
 
 
 def _tie(found: Footprint, nest: Nest, walk: Walk, known: Mapping[int, OnGrid], symbols: frozenset[Symbol]) -> bool:
-    """Tie axes of a nest to the grid by the arrays it touches, and these by the nest; return whether anything is new."""
+    """Tie axes of a nest to the grid by the arrays it touches, and these by the nest; tell whether anything is new."""
     stores = sorted(nest.stores, key=lambda store: store.array not in known)
     loads = [value.data[:2] for value in nest.values if value.op in ("load", "gather")]
     before = list(walk.axes), dict(walk.fixed)
@@ -197,9 +197,9 @@ def _check(found: Footprint, nest: Nest, walk: Walk) -> None:
     where = f" ({', '.join(nest.lines)})" if nest.lines else ""
     if nest.ordered or nest.checks:
         raise TraceError(f"a field is indexed with an array of integers{where}, which is not supported on fields.")
-    accesses = [(store.array, store.index, True) for store in nest.stores]
-    accesses += [(*value.data[:2], False) for value in nest.values if value.op == "load"]
-    for array, index, stores in accesses:
+    accesses = [(store.array, store.index) for store in nest.stores]
+    accesses += [value.data for value in nest.values if value.op == "load"]
+    for array, index in accesses:
         on = found.arrays.get(array)
         for position, tie in zip(index, on.axes if on is not None else (), strict=bool(on)):
             if tie is None:

@@ -133,7 +133,10 @@ def _doubt(compiled: Compiled, node: Node, axis: int, slot: int, fewer: int, set
     twice = {other: Affine(fewer - here + at.half[axis]) for other, at in setting.slots.items()}
     if is_centred(node, Mirror(axis, twice)):
         return None
-    return f"it has {fewer} elements fewer than the field along axis {name}, and its formula is not symmetric about the middle"
+    return (
+        f"it has {fewer} elements fewer than the field along axis {name}, "
+        "and its formula is not symmetric about its middle"
+    )
 
 
 def _from(node: Node, slot: int, twice: Sequence[Fraction], setting: Setting, sizes: Mapping[Symbol, int]) -> Placed:

@@ -3,8 +3,8 @@
 A kernel that returns fewer elements than it is given (``u[2:] - 2 * u[1:-1] + u[:-2]``) says nowhere to which points
 they belong. If as many elements are missing at both ends, they may belong to the middle of what is read; but
 one-sided formulas of odd width (a second-order upwind difference) look just so. The result is taken to be centred
-only if its formula is: if every part of it reads at the centre alone, or keeps its value, or changes its sign, when all that
-is read along the axis is mirrored about the centre.
+only if its formula is: if every part of it reads at the centre alone, or keeps its value, or changes its sign, when
+all that is read along the axis is mirrored about the centre.
 
 Expressions are compared as sums and products of terms in any order, with signs drawn out. Nothing is
 expanded, so what is found equal is equal; where symmetry is hidden, the user is asked (``origin=``).

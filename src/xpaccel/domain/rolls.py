@@ -43,9 +43,9 @@ def as_offsets(graph: Graph, grown: frozenset[Symbol], periodic: Sequence[bool])
                 (number,) = along
                 if not periodic[number]:
                     raise TraceError(
-                        f"a field is rolled along axis {axis_name(number)} ({node.line or 'no line'}), which is not periodic: "
-                        "values would come from the other end of the domain.\n    Make the grid periodic there, or slice "
-                        "(u[1:] and u[:-1]) and give the field a boundary condition."
+                        f"a field is rolled along axis {axis_name(number)} ({node.line or 'no line'}), which is not "
+                        "periodic: values would come from the other end of the domain.\n    Make the grid periodic "
+                        "there, or slice (u[1:] and u[:-1]) and give the field a boundary condition."
                     )
                 start = (size if shift.terms else Affine()) - shift
                 box = [(start if k == axis else Affine(), 1) for k in range(node.ndim)]
