@@ -121,7 +121,7 @@ def communicator(comm: Any = None) -> Communicator:
     Parameters
     ----------
     comm
-        A communicator of mpi4py's; None for all processes that a launcher (``mpiexec``, ``srun``) started together,
+        A communicator of mpi4py's, or what is a `Communicator` already; None for all processes that a launcher (``mpiexec``, ``srun``) started together,
         which is this one alone where none did.
 
     Raises
@@ -142,6 +142,9 @@ def communicator(comm: Any = None) -> Communicator:
         from mpi4py import MPI
 
         comm = MPI.COMM_WORLD
+    if hasattr(comm, "link"):
+        found: Communicator = comm
+        return found
     if not hasattr(comm, "Get_size") or not hasattr(comm, "Dup"):
         raise DomainError(f"comm is {comm!r}, which is no communicator of mpi4py's")
     if comm.Get_size() == 1:

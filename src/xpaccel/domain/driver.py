@@ -30,8 +30,8 @@ from xpaccel.trace.tree import TreeDef
 
 #: Pads change what a kernel covers, and may change what it does. This often they are tried.
 TRIES = 8
-#: The pads that are tried first: wide enough that no branch of a kernel is taken because an axis is short.
-FIRST_PAD = 16
+#: Cells along each axis with which no slice of an ordinary stencil is empty or a single point.
+ROOMY = 64
 #: A block of fewer points is not cut into an interior and strips: its messages are there before that pays.
 LEAST_INTERIOR = 4096
 
@@ -209,34 +209,54 @@ class Variant:
         return frozenset((slot, axis) for slot in self._fields for axis in range(self.grid.ndim))
 
     def _settle(self) -> tuple[Setting, Compiled, dict[Symbol, int], dict[int, Placed]]:
-        """Find the pads with which the kernel's results cover the domain, and no more."""
-        axes = self.grid.ndim
-        error: TraceError | None = None
-        for first in (FIRST_PAD, 0):
-            pads: Pads = ((first, first),) * axes
+        """Find the pads with which the kernel's results cover the domain, and no more.
+
+        They are looked for on a grid that is large enough for no slice to be empty or a single point; where the kernel
+        cannot be traced for that one (it has other arrays of the domain's size), on this one.
+        """
+        shape = self.grid.shape
+        for cells in (tuple(max(size, ROOMY) for size in shape), shape):
+            pads: Pads = ((0, 0),) * len(shape)
             for _ in range(TRIES):
                 try:
-                    setting, compiled, sizes, outputs = self._traced(pads)
-                except TraceError as raised:
-                    error = raised
+                    setting, compiled, sizes, outputs = self._traced(cells, pads)
+                except (TraceError, ValueError, IndexError):
+                    if cells == shape:
+                        raise
                     break
                 wanted = wanted_pads(compiled, outputs, setting, sizes)
                 if wanted == pads:
-                    return setting, compiled, sizes, outputs
+                    return self._confirmed(setting, compiled, sizes, outputs)
                 pads = wanted
-        if error is not None:
-            raise error
         raise TraceError(
             f"kernel {self._kernel.name!r}: no number of ghosts beyond the edges makes its result cover the domain of "
             f"{self.grid!r}.\n    Does it compute another number of points where an axis is longer?"
         )
 
-    def _traced(self, pads: Pads) -> tuple[Setting, Compiled, dict[Symbol, int], dict[int, Placed]]:
-        """Trace the kernel with fields that are continued by so many ghosts."""
+    def _confirmed(
+        self, setting: Setting, compiled: Compiled, sizes: dict[Symbol, int], outputs: dict[int, Placed]
+    ) -> tuple[Setting, Compiled, dict[Symbol, int], dict[int, Placed]]:
+        """Return what was found for a grid for this one."""
+        if setting.cells == self.grid.shape:
+            return setting, compiled, sizes, outputs
+        mine, compiled, sizes, again = self._traced(self.grid.shape, setting.pads)
+        if {number: (where.at, where.first) for number, where in again.items()} != {
+            number: (where.at, where.first) for number, where in outputs.items()
+        }:
+            raise TraceError(
+                f"kernel {self._kernel.name!r}: where its result sits depends on the size of the grid; {self.grid!r} is "
+                "too small to tell.\n    Say it: @xpa.kernel(origin=...)."
+            )
+        return mine, compiled, sizes, again
+
+    def _traced(
+        self, cells: tuple[int, ...], pads: Pads
+    ) -> tuple[Setting, Compiled, dict[Symbol, int], dict[int, Placed]]:
+        """Trace the kernel on a grid of so many cells, with fields that are continued by so many ghosts."""
         grid = self.grid
         origin = origin_of(self._kernel.options.origin, grid.ndim, self._kernel.name)
         slots = {slot: field.at for slot, field in self._fields.items()}
-        setting = Setting(grid.shape, grid.periodic, slots, pads, origin)
+        setting = Setting(cells, grid.periodic, slots, pads, origin)
         described: list[Leaf] = []
         arrays: list[Any] = []
         for position, leaf in enumerate(self._leaves):
@@ -507,11 +527,10 @@ class Bound:
 
     def _firsts(self, on: OnGrid | None, owned: Ranges, ghosts: Ghosts) -> tuple[int, ...]:
         """Return which element of the whole array the first one in memory is."""
-        assert on is not None or not ghosts
-        axes = on.axes if on is not None else []
+        assert on is not None
         return tuple(
             -before if tie is None else low - before + tie[1]
-            for tie, (low, _), (before, _) in zip(axes, owned, ghosts, strict=True)
+            for tie, (low, _), (before, _) in zip(on.axes, owned, ghosts, strict=True)
         )
 
     def memory(self, arrays: Sequence[Any], fields: Mapping[int, Field]) -> tuple[list[Any], list[int]]:

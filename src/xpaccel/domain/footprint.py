@@ -142,7 +142,7 @@ def footprint(
             _check(found, nest, walk)
             found.walks[number] = walk
     for number, on in list(found.arrays.items()):
-        if not any(on.axes):
+        if not any(on.axes) and number not in known:
             del found.arrays[number]  # a table that every rank holds
     _find_reads(found, covers)
     return found

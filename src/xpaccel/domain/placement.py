@@ -66,8 +66,13 @@ class Setting:
         return at.points(axis, self.cells[axis], self.periodic[axis])
 
     def shape(self, at: Location) -> tuple[int, ...]:
-        """Return the shape of an array that stands for a field."""
-        return tuple(self.points(at, axis) + low + high for axis, (low, high) in enumerate(self.pads))
+        """Return the shape of an array that stands for a field.
+
+        There is a face more than cells along every axis: along a periodic one the last is the first again, a ghost.
+        """
+        return tuple(
+            cells + half + low + high for cells, half, (low, high) in zip(self.cells, at.half, self.pads, strict=True)
+        )
 
 
 def placed(compiled: Compiled, number: int, setting: Setting, sizes: Mapping[Symbol, int]) -> Placed:
@@ -197,9 +202,9 @@ def _stores(compiled: Compiled, setting: Setting, sizes: Mapping[Symbol, int]) -
             continue
         at = setting.slots[slot]
         size = setting.shape(at)[axis]
-        closed = at.half[axis] and not setting.periodic[axis]  # the outermost faces are the boundary condition's
-        before = min(low for low, _ in ranges) - closed
-        after = size - max(high for _, high in ranges) - closed
+        # The outermost faces of a closed axis are the boundary condition's; the last of a periodic one is the first.
+        before = min(low for low, _ in ranges) - (at.half[axis] and not setting.periodic[axis])
+        after = size - max(high for _, high in ranges) - at.half[axis]
         found[axis].append((before, after))
     return found
 
