@@ -24,7 +24,7 @@ class Team:
         self.queues = defaultdict(SimpleQueue)
 
     def run(self, function):
-        """Call ``function(comm)`` on every rank; return the results, or raise what the first rank that failed raised."""
+        """Call ``function(comm)`` on every rank; return the results, or raise what a rank raised."""
         results, errors = [None] * self.size, [None] * self.size
 
         def work(rank):

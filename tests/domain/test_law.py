@@ -75,7 +75,7 @@ def mapping(boundary, periodic):
 
 
 def on_ranks(domain, work, **options):
-    """Run ``work(grid, boundary)`` on the ranks of a domain, unless it is too narrow for them; return what rank 0 does."""
+    """Run ``work(grid, boundary)`` on the ranks of a domain, unless it is too narrow for them."""
     shape, periodic, ranks, boundary = domain
 
     def rank(comm):

@@ -121,8 +121,8 @@ def communicator(comm: Any = None) -> Communicator:
     Parameters
     ----------
     comm
-        A communicator of mpi4py's, or what is a `Communicator` already; None for all processes that a launcher (``mpiexec``, ``srun``) started together,
-        which is this one alone where none did.
+        A communicator of mpi4py's, or what is a `Communicator` already; None for all processes that a launcher
+        (``mpiexec``, ``srun``) started together, which is this one alone where none did.
 
     Raises
     ------

@@ -244,8 +244,8 @@ class Variant:
             number: (where.at, where.first) for number, where in outputs.items()
         }:
             raise TraceError(
-                f"kernel {self._kernel.name!r}: where its result sits depends on the size of the grid; {self.grid!r} is "
-                "too small to tell.\n    Say it: @xpa.kernel(origin=...)."
+                f"kernel {self._kernel.name!r}: where its result sits depends on the size of the grid; {self.grid!r} "
+                "is too small to tell.\n    Say it: @xpa.kernel(origin=...)."
             )
         return mine, compiled, sizes, again
 
