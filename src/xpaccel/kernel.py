@@ -132,9 +132,7 @@ class BoundKernel:
 
 
 @overload
-def kernel(
-    function: Callable[..., Any], *, reproducible: bool = True, origin: Origin | None = None
-) -> Kernel: ...
+def kernel(function: Callable[..., Any], *, reproducible: bool = True, origin: Origin | None = None) -> Kernel: ...
 @overload
 def kernel(
     function: None = None, *, reproducible: bool = True, origin: Origin | None = None
