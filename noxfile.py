@@ -14,7 +14,9 @@ nox.options.reuse_venv = "yes"
 nox.options.error_on_missing_interpreters = True
 nox.options.sessions = ["lint", "types", "docs", "bench", "examples", "tests", "standin", "cuda"]
 
-MEANING = tuple(f"tests/test_{name}.py" for name in ("kernel", "ops", "programs", "recording", "scatter", "soundness"))
+MEANING = tuple(
+    f"tests/test_{name}.py" for name in ("calls", "kernel", "ops", "programs", "recording", "scatter", "soundness")
+)
 SHOWN = ("tests/test_examples.py", "tests/test_readme.py")
 ELSEWHERE = "not gpu and not cuda and not mpi"
 

@@ -57,8 +57,10 @@ def sampled(function: str, kinds: tuple[tuple[str, int], ...], arguments: Argume
     TypeError
         Where NumPy refuses these dtypes.
     """
-    samples = [np.broadcast_to(np.eye(2, dtype=dtype), (2,) * ndim) if ndim > 1 else np.ones((2,) * ndim, dtype)
-               for dtype, ndim in kinds]
+    samples = [
+        np.broadcast_to(np.eye(2, dtype=dtype), (2,) * ndim) if ndim > 1 else np.ones((2,) * ndim, dtype)
+        for dtype, ndim in kinds
+    ]
     with np.errstate(all="ignore"):
         return tuple(np.asarray(result).dtype.name for result in evaluate(np, function, samples, arguments))
 

@@ -1,9 +1,9 @@
 """Products of matrices and their kind: a fused sum of products, or a call of the library.
 
-The rule (`is_thin`): a product of an (m, k) by a (k, n) matrix whose m, k or n is at most `THIN` reads its
-operands about as often as memory asks for, so it is a sum of products, which fuses with what is around
-it: products of vectors, a matrix by a vector, stacks of small matrices. Above that, and where the library
-has BLAS for the dtype, it is a ``matmul`` on operands in memory, whose last bits are the library's.
+The rule (`is_fused`): products with a vector read each element of the matrix once. Where the matrix is computed they
+are sums of products, so that it never lies in memory. So are stacks of small matrices, for which a call of the
+library each would be far too many. Everything else is a ``matmul`` on operands in memory where the library has
+BLAS for the dtype: its last bits are the library's.
 """
 
 from __future__ import annotations
@@ -25,16 +25,26 @@ from xpaccel.trace.sizes import ONE, broadcast_shapes, common, hints, normalize_
 from xpaccel.trace.source import trace_error
 from xpaccel.trace.tracer import FUNCTIONS, Tracer, fresh
 
-#: A product with a side of at most so many elements is fused.
-THIN = 8
+#: The products of a stack of matrices with sides of at most so many elements are fused.
+SMALL = 3
 
 
-def is_thin(session: Session, sizes: Sequence[Affine], dtype: str) -> bool:
+def is_fused(session: Session, a: Node, b: Node, stacked: bool, sizes: Sequence[Affine]) -> bool:
     """Whether a product of these m, k and n is a fused sum; what was asked of the sizes is recorded."""
-    if dtype_kind(dtype) not in "fc":  # there is no BLAS for whole numbers
+    if dtype_kind(a.dtype) not in "fc":  # there is no BLAS for whole numbers
         return True
-    constant = [size.const <= THIN for size in sizes if not size.terms]
-    return any(constant) or any(not session.guards.at_least(size, THIN + 1) for size in sizes)
+    m, k, n = sizes
+    if ONE in sizes:
+        matrix = b if m == ONE else a
+        return (m == ONE and n == ONE) or k == ONE or not _is_given(matrix)
+    return stacked and not any(session.guards.at_least(size, SMALL + 1) for size in sizes)
+
+
+def _is_given(node: Node) -> bool:
+    """Whether a matrix lies in memory as it is, or transposed."""
+    while node.op == "axes":
+        (node,) = node.inputs
+    return node.op == "input"
 
 
 def _product(session: Session, x: Node, y: Node) -> Node:
@@ -81,7 +91,7 @@ def _matmul(session: Session, a: Node, b: Node) -> Node:
     m, n = ONE if row else a.shape[-2], ONE if column else b.shape[-1]
     batch = broadcast_shapes(session.guards, [a.shape[:-2], b.shape[:-2]])
     kept = (*batch, *(() if row else (m,)), *(() if column else (n,)))
-    if not is_thin(session, (m, size, n), a.dtype):
+    if not is_fused(session, a, b, bool(batch), (m, size, n)):
         (result,) = call("matmul", [a, b], [kept], dtypes=[a.dtype])
         return result._read()
     # the axes of the sum: batch, m, k, n
@@ -182,7 +192,10 @@ def contract(
     summed = [letter for letter in one if letter in two and letter not in wanted]
     batch = [letter for letter in one if letter in two and letter in wanted]
     rows, columns = [x for x in one if x not in two], [x for x in two if x not in one]
-    stretched = any(a.shape[one.index(x)] != b.shape[two.index(x)] and ONE in (a.shape[one.index(x)], b.shape[two.index(x)]) for x in summed)
+    stretched = any(
+        a.shape[one.index(x)] != b.shape[two.index(x)] and ONE in (a.shape[one.index(x)], b.shape[two.index(x)])
+        for x in summed
+    )
     if len(rows) <= 1 and len(columns) <= 1 and len(summed) == 1 and not stretched:
         # as matrices: batch, rows, summed and batch, summed, columns
         left = session.builder.axes(a, [one.index(x) for x in (*batch, *rows, *summed)])
@@ -208,7 +221,9 @@ def contract(
         order = [letters.index(x) for x in full if x in letters]
         node = session.builder.axes(node, order)
         own = [full.index(letters[axis]) for axis in order]
-        node = match_shape(session, node, tuple(ONE if size == ONE else shape[k] for size, k in zip(node.shape, own, strict=True)))
+        node = match_shape(
+            session, node, tuple(ONE if size == ONE else shape[k] for size, k in zip(node.shape, own, strict=True))
+        )
         both_nodes.append(spread(session, node, own, shape))
     product = _product(session, *both_nodes)
     result = _summed(session, product, [full.index(x) for x in summed]) if summed else product

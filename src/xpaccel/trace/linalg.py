@@ -65,7 +65,7 @@ def pinv(x: Any, /, rcond: Any = None, hermitian: bool = False, *, rtol: Any = N
     """Return the pseudo-inverses of matrices."""
     node = _matrices(x)
     shape = (*node.shape[:-2], node.shape[-1], node.shape[-2])
-    options = {"rcond": _plain(rcond), "rtol": _plain(rtol), "hermitian": bool(hermitian) or None}
+    options: dict[str, Any] = {"rcond": _plain(rcond), "rtol": _plain(rtol), "hermitian": bool(hermitian) or None}
     (result,) = call("linalg.pinv", [node], [shape], **options)
     return result
 
@@ -122,14 +122,15 @@ def svd(x: Any, /, full_matrices: bool = True, compute_uv: bool = True, hermitia
     node = _matrices(x)
     *batch, m, n = node.shape
     k = current().guards.smaller(m, n)
-    hermite = True if hermitian else None
+    if hermitian:
+        raise trace_error("svd with hermitian=True is not supported in a kernel", "Use eigh, or leave it out.")
     if not compute_uv:
-        (result,) = call("linalg.svd", [node], [(*batch, k)], compute_uv=False, hermitian=hermite)
+        (result,) = call("linalg.svdvals", [node], [(*batch, k)])
         return result
     rows, columns = (m, n) if full_matrices else (k, k)
     shapes = [(*batch, m, rows), (*batch, k), (*batch, columns, n)]
     full = None if full_matrices else False
-    return _result_type("svd")(*call("linalg.svd", [node], shapes, full_matrices=full, hermitian=hermite))
+    return _result_type("svd")(*call("linalg.svd", [node], shapes, full_matrices=full))
 
 
 def svdvals(x: Any, /) -> Tracer:
@@ -155,7 +156,7 @@ def qr(x: Any, /, mode: str = "reduced") -> Any:
 def matrix_rank(x: Any, /, tol: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Tracer:
     """Return how many singular values of matrices are not small."""
     node = _matrices(x)
-    options = {"tol": _plain(tol), "rtol": _plain(rtol), "hermitian": bool(hermitian) or None}
+    options: dict[str, Any] = {"tol": _plain(tol), "rtol": _plain(rtol), "hermitian": bool(hermitian) or None}
     (result,) = call("linalg.matrix_rank", [node], [node.shape[:-2]], **options)
     return result
 
@@ -182,16 +183,15 @@ def cond(x: Any, /, p: Any = None) -> Tracer:
 
 def _real(x: Tracer) -> Tracer:
     """Return sizes of elements, in the dtype in which NumPy takes norms."""
-    x = FUNCTIONS["abs"](x) if x.dtype.kind in "fc" else FUNCTIONS["abs"](FUNCTIONS["astype"](x, np.float64))
-    return x
+    size: Tracer = FUNCTIONS["abs"](x if x.dtype.kind in "fc" else FUNCTIONS["astype"](x, np.float64))
+    return size
 
 
 def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Tracer:
     """Return the norms of vectors: a fused reduction."""
     x = asarray(x)
     given = tuple(range(x.ndim)) if axis is None else normalize_axes(axis, x.ndim)
-    if isinstance(ord, Number):
-        ord = ord._known()
+    ord = ord._known() if isinstance(ord, Number) else ord  # noqa: A001 (the standard's name)
     size = _real(x)
     reduce = {"axis": given, "keepdims": keepdims}
     if ord in (2, None):
@@ -268,9 +268,7 @@ def cross(x1: Any, x2: Any, /, *, axis: Any = -1) -> Tracer:
     return stacked
 
 
-def numpy_cross(
-    a: Any, b: Any, /, axisa: Any = -1, axisb: Any = -1, axisc: Any = -1, axis: Any = None
-) -> Tracer:
+def numpy_cross(a: Any, b: Any, /, axisa: Any = -1, axisb: Any = -1, axisc: Any = -1, axis: Any = None) -> Tracer:
     """Return ``np.cross`` of vectors of three components."""
     if axis is not None:
         axisa = axisb = axisc = axis

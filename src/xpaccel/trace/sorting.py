@@ -12,7 +12,7 @@ from xpaccel.trace.creation import asarray
 from xpaccel.trace.elementwise import write_out
 from xpaccel.trace.promote import operand, result_type
 from xpaccel.trace.session import checked_dtype, current
-from xpaccel.trace.sizes import ONE, normalize_axis
+from xpaccel.trace.sizes import normalize_axis
 from xpaccel.trace.source import trace_error
 from xpaccel.trace.tracer import FUNCTIONS, Tracer, fresh
 
@@ -181,8 +181,10 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     for keyword, value in ends.items():
         if isinstance(value, Tracer):
             raise trace_error(f"np.interp with {keyword}= of a traced array is not supported", "Give a Python number.")
-    ends = {keyword: value if value is None else complex(value) if isinstance(value, complex) else float(value)
-            for keyword, value in ends.items()}
+    ends = {
+        keyword: value if value is None else complex(value) if isinstance(value, complex) else float(value)
+        for keyword, value in ends.items()
+    }
     (result,) = call("interp", nodes, [nodes[0].shape], dtypes=[nodes[2].dtype], **ends)
     return result
 
