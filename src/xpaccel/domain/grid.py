@@ -18,6 +18,7 @@ from xpaccel.errors import DomainError
 
 if TYPE_CHECKING:
     from xpaccel.domain.field import Field
+    from xpaccel.domain.random import Random
 
 
 class Grid:
@@ -225,6 +226,18 @@ class Grid:
         found = Field(self, np.dtype(dtype), where, boundary, name=name, units=units)
         initial(found, init)
         return found
+
+    def random(self, seed: int) -> Random:
+        """Return what draws random fields: the same on any number of ranks and on any target.
+
+        Parameters
+        ----------
+        seed
+            From 0 to 2**64 - 1. Two generators of one seed draw the same fields in the same order.
+        """
+        from xpaccel.domain.random import Random
+
+        return Random(self, seed)
 
 
 def _cells(shape: int | Sequence[int]) -> tuple[int, ...]:
