@@ -1,7 +1,7 @@
 """A Poisson equation, solved by conjugate gradients: the number of iterations does not depend on the ranks either.
 
-    python poisson_cg.py
-    xpaccel run -n 4 poisson_cg.py --cells 500
+python poisson_cg.py
+xpaccel run -n 4 poisson_cg.py --cells 500
 """
 
 from __future__ import annotations
