@@ -12,9 +12,11 @@ nox.needs_version = ">=2025.5"
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_venv = "yes"
 nox.options.error_on_missing_interpreters = True
-nox.options.sessions = ["lint", "types", "docs", "bench", "examples", "tests", "standin", "cuda", "mpi"]
+nox.options.sessions = ["lint", "types", "docs", "bench", "examples", "tests", "mpi", "standin", "cuda"]
 
-MEANING = tuple(f"tests/test_{name}.py" for name in ("kernel", "ops", "programs", "recording", "soundness"))
+MEANING = tuple(
+    f"tests/test_{name}.py" for name in ("calls", "kernel", "ops", "programs", "recording", "scatter", "soundness")
+)
 SHOWN = ("tests/test_examples.py", "tests/test_readme.py")
 ELSEWHERE = "not gpu and not cuda and not mpi"
 

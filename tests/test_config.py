@@ -14,6 +14,7 @@ from xpaccel.errors import BackendError, UserError
 NAMES = ("numpy", "numba")
 VARIABLES = (
     "XP_BACKEND",
+    "XP_DEADLINE",
     "XP_DEBUG",
     "XP_CACHE_DIR",
     "XP_NUM_THREADS",
@@ -25,6 +26,7 @@ VARIABLES = (
     "XP_RANK_DEVICE",
     "XP_RANKS_PER_DEVICE",
     "XP_SITE",
+    "XP_SYNC",
 )
 ROOT = Path(__file__).parent.parent
 
@@ -42,6 +44,7 @@ def test_not_set_is_the_default(monkeypatch: pytest.MonkeyPatch, value: str | No
     assert config.gpu_memory() is None
     assert config.local_rank() is None
     assert config.nvtx() is False
+    assert config.sync() is False
     assert config.rank_device() is None
     assert config.site() is None
 
@@ -124,7 +127,8 @@ def test_bad_gpu_memory(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "read"), [("XP_GPU_OVERSUBSCRIBE", config.gpu_oversubscribe), ("XP_NVTX", config.nvtx)]
+    ("name", "read"),
+    [("XP_GPU_OVERSUBSCRIBE", config.gpu_oversubscribe), ("XP_NVTX", config.nvtx), ("XP_SYNC", config.sync)],
 )
 def test_switches(monkeypatch: pytest.MonkeyPatch, name: str, read: Callable[[], bool]) -> None:
     for value, meaning in (("1", True), ("0", False)):

@@ -15,7 +15,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "xpaccel"
 # above its own; parts in one row are siblings that do not know each other.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("config", "ops", "stats"),
+    ("config", "ops", "options", "stats"),
     ("debug",),
     ("graph",),
     ("trace", "loops"),
@@ -26,8 +26,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("compiled", "explanation"),
     ("dispatch",),
     ("kernel", "recording"),
-    ("__init__",),
     ("domain",),
+    ("__init__",),
     ("report",),
     ("demo", "jobs"),
     ("cli",),
@@ -43,9 +43,9 @@ CONFINED = {
     "cupy": {"codegen", "backends"},
     "typer": {"cli", "demo", "jobs", "__main__"},
     "rich": {"report", "cli", "demo"},
-    "matplotlib": {"report", "demo"},
-    "xarray": {"demo"},
-    "zarr": {"demo"},
+    "matplotlib": {"report", "demo", "domain"},
+    "xarray": {"demo", "domain"},
+    "zarr": {"demo", "domain"},
     "netCDF4": {"demo"},
 }
 

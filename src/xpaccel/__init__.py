@@ -18,10 +18,17 @@ __version__ = "0.1.0"
 __all__ = [
     "BackendError",
     "CompileError",
+    "DomainError",
+    "Extrapolate",
+    "Field",
+    "Gradient",
+    "Grid",
     "Kernel",
     "Recording",
+    "Reflect",
     "TraceError",
     "UserError",
+    "Value",
     "XpaccelError",
     "__version__",
     "asnumpy",
@@ -30,17 +37,26 @@ __all__ = [
     "get_backend",
     "kernel",
     "set_backend",
+    "synchronize",
     "xp",
 ]
 
 if TYPE_CHECKING:
-    from xpaccel.active import asnumpy, backend, get_backend, set_backend, xp
-    from xpaccel.errors import BackendError, CompileError, TraceError, UserError, XpaccelError
+    from xpaccel.active import asnumpy, backend, get_backend, set_backend, synchronize, xp
+    from xpaccel.domain.boundary import Extrapolate, Gradient, Reflect, Value
+    from xpaccel.domain.field import Field
+    from xpaccel.domain.grid import Grid
+    from xpaccel.errors import BackendError, CompileError, DomainError, TraceError, UserError, XpaccelError
     from xpaccel.recording import Recording, capture
 
 _HOMES = {
-    **dict.fromkeys(("BackendError", "CompileError", "TraceError", "UserError", "XpaccelError"), "xpaccel.errors"),
-    **dict.fromkeys(("asnumpy", "backend", "get_backend", "set_backend", "xp"), "xpaccel.active"),
+    **dict.fromkeys(
+        ("BackendError", "CompileError", "DomainError", "TraceError", "UserError", "XpaccelError"), "xpaccel.errors"
+    ),
+    **dict.fromkeys(("Extrapolate", "Gradient", "Reflect", "Value"), "xpaccel.domain.boundary"),
+    "Field": "xpaccel.domain.field",
+    "Grid": "xpaccel.domain.grid",
+    **dict.fromkeys(("asnumpy", "backend", "get_backend", "set_backend", "synchronize", "xp"), "xpaccel.active"),
     **dict.fromkeys(("Recording", "capture"), "xpaccel.recording"),
 }
 

@@ -86,11 +86,32 @@ def asnumpy(array: Any) -> np.ndarray[Any, Any]:
     -------
     numpy.ndarray
         `array` itself where it is one; what lies on a device is copied to the host, which waits for it.
+
+    Raises
+    ------
+    IndexError
+        If a kernel on a GPU indexed outside of an axis, and that was not raised yet.
     """
     if isinstance(array, np.ndarray) or not hasattr(array, "__cuda_array_interface__"):
         return np.asarray(array)
+    from xpaccel.backends.gpu import faults
+
     found: np.ndarray[Any, Any] = array.get()
+    faults.look()
     return found
+
+
+def synchronize() -> None:
+    """Wait until everything has run that kernels were asked for on the active backend.
+
+    On a CPU, calls return when they are done, and there is nothing to wait for.
+
+    Raises
+    ------
+    IndexError
+        If a kernel on a GPU indexed outside of an axis, and that was not raised yet.
+    """
+    current().synchronize()
 
 
 class NamespaceProxy:

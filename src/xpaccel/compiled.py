@@ -8,6 +8,7 @@ themselves are covered by guards.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from xpaccel.backends.base import Backend, Memory
 from xpaccel.errors import BackendError, TraceError
 from xpaccel.graph import show as graph_show
 from xpaccel.graph.affine import Symbol, compile_guards
+from xpaccel.graph.graph import Graph
 from xpaccel.graph.scalar import ScalarExpr, compile_scalars
 from xpaccel.loops import show as loops_show
 from xpaccel.loops.lower import lower
@@ -126,6 +128,10 @@ class Compiled:
         The target.
     memory
         What the arrays lie in: the target's memory, but where the program is only looked at.
+    reproducible
+        Whether the bits of every result must be the same each time.
+    rewrite
+        What is done to the graph before it is lowered.
 
     Raises
     ------
@@ -142,6 +148,9 @@ class Compiled:
         arrays: Sequence[Any],
         backend: Backend,
         memory: Memory,
+        *,
+        reproducible: bool = True,
+        rewrite: Callable[[Graph], Graph] | None = None,
     ) -> None:
         self.name, self.backend = name, backend
         self.traced: Traced = trace(function, leaves, rebuild, name, memory)
@@ -150,12 +159,16 @@ class Compiled:
                 f"kernel {name!r} differs from one call to the next: it uses random numbers, the clock or a counter, "
                 "which a compiled kernel would ask for only once.\n    Pass such values as arguments."
             )
+        if rewrite is not None:
+            self.traced = replace(self.traced, graph=rewrite(self.traced.graph))
         graph = self.traced.graph
         #: Captured arrays. What the kernel made itself, of a list of numbers, is put into the target's memory.
         self.constants = tuple(
             array if isinstance(array, memory.array_type) else memory.upload(array) for array in self.traced.constants
         )
-        self.loops: LoopProgram = lower(graph, unit_axes([*arrays, *self.constants]))
+        self.loops: LoopProgram = backend.arrange(
+            lower(graph, unit_axes([*arrays, *self.constants])), reproducible=reproducible
+        )
         self.writes = tuple(slot for slot, _ in graph.writes)
         #: Arrays that the kernel may read besides its arguments: none of them may share memory with what it writes.
         self.outside = [*self.constants, *self.traced.captured.outside(memory)] if self.writes else []
@@ -164,8 +177,9 @@ class Compiled:
         self._asked = compile_scalars([expr for expr, _ in graph.scalar_guards])
         self._answers = tuple(value for _, value in graph.scalar_guards)
         self._program: Program | None = None
-        self._tree = self.traced.result_tree
-        self._numbers = compile_scalars([_expr(leaf) for leaf in self.traced.result])
+        self.tree = self.traced.result_tree
+        #: Gives the numbers among the results; 0 for those that are none.
+        self.numbers = compile_scalars([_expr(leaf) for leaf in self.traced.result])
         self._is_host = memory.is_host
         self._plain = _plain_result(self.traced, memory.is_host)
         if debug.level() >= 1:
@@ -214,12 +228,12 @@ class Compiled:
         """Nest the results as the kernel did."""
         if self._plain is not None:
             return self._plain(outputs)
-        numbers = self._numbers(scalars, sizes)
+        numbers = self.numbers(scalars, sizes)
         leaves = [
             _result(leaf, number, outputs, arrays, sizes, self._is_host)
             for leaf, number in zip(self.traced.result, numbers, strict=True)
         ]
-        return self._tree.unflatten(leaves)
+        return self.tree.unflatten(leaves)
 
 
 def _same(first: Traced, second: Traced, memory: Memory) -> bool:

@@ -21,6 +21,7 @@ from xpaccel.backends.host import MEMORY
 from xpaccel.compiled import Compiled, leaf_of, symbols, unit_axes
 from xpaccel.errors import BackendError, TraceError
 from xpaccel.graph.affine import Symbol
+from xpaccel.options import Options
 from xpaccel.program import Bound
 from xpaccel.stats import Stats
 from xpaccel.trace import session
@@ -80,10 +81,14 @@ class Dispatcher:
         What messages call it.
     stats
         Counts what is done here.
+    options
+        What the user said of the kernel.
     """
 
-    def __init__(self, function: Callable[..., Any], name: str, stats: Stats) -> None:
-        self.python, self.stats, self._name = function, stats, name
+    def __init__(self, function: Callable[..., Any], name: str, stats: Stats, options: Options) -> None:
+        self.python, self.stats, self.name, self.options = function, stats, name, options
+        #: What runs calls on arguments that bring a driver of their own, by its name.
+        self.drivers: dict[str, Any] = {}
         self._sites: dict[Any, _Site] = {}
         self._made: dict[Any, list[_Made]] = {}
         self._lock = threading.RLock()
@@ -94,10 +99,15 @@ class Dispatcher:
             return self.python(*args, **kwargs)
         backend = active.current()
         if backend.eager:
-            return self.python(*args, **kwargs)
+            driven = self._driven(*flatten((args, kwargs)))
+            return driven() if driven is not None else self.python(*args, **kwargs)
         memory = backend.memory
         leaves, tree = flatten((args, kwargs)) if kwargs else _flatten_flat(args)
         key, arrays, scalars = _key(backend, memory, leaves, tree)
+        if key is None:
+            driven = self._driven(leaves, tree)
+            assert driven is not None
+            return driven()
         site = self._sites.get(key)
         if site is None:
             site = self._sites[key] = _Site(arrays)
@@ -113,10 +123,10 @@ class Dispatcher:
         compiled = made.compiled
         for slot in made.writes:
             if not memory.is_writeable(arrays[slot]):
-                raise ValueError(f"{self._name}: assignment destination is read-only (array argument {slot + 1})")
+                raise ValueError(f"{self.name}: assignment destination is read-only (array argument {slot + 1})")
         for address, array in zip(addresses, arrays, strict=True):
             if address & 15 and (problem := memory.problem(array)):  # sizes and strides are those of aligned ones
-                raise TraceError(f"an array argument of {self._name} {problem}")
+                raise TraceError(f"an array argument of {self.name} {problem}")
         if compiled.outside:
             self._keep_apart(memory, [arrays[slot] for slot in made.writes], compiled.outside)
         if variant.has_bases or compiled.constants:
@@ -127,6 +137,14 @@ class Dispatcher:
         outputs = variant.bound.run(arrays, addresses, scalars)
         return compiled.result(outputs, arrays, scalars, variant.bound.sizes)
 
+    def _driven(self, leaves: list[Any], tree: TreeDef) -> Callable[[], Any] | None:
+        """Return the call, where an argument brings a driver of its own (``__xpaccel_kernel__``): a field does."""
+        for leaf in leaves:
+            driver = getattr(leaf, "__xpaccel_kernel__", None)
+            if driver is not None:
+                return lambda: driver(self, leaves, tree)
+        return None
+
     def _keep_apart(self, memory: Memory, written: Sequence[Any], outside: Sequence[Any]) -> None:
         """Refuse to write to an argument that an array from outside, which the kernel may read, shares memory with."""
         both = [*written, *outside]
@@ -134,7 +152,7 @@ class Dispatcher:
         for i, j in aliasing.overlaps([memory.address(array) for array in both], bounds):
             if i < len(written) <= j:
                 raise TraceError(
-                    f"{self._name} writes to an array argument that shares memory with an array which it takes from "
+                    f"{self.name} writes to an array argument that shares memory with an array which it takes from "
                     "outside (a global or an attribute). Pass that one as an argument too."
                 )
 
@@ -163,7 +181,7 @@ class Dispatcher:
             for slot in made.writes:
                 if aliasing.overlaps_itself(arrays[slot]):
                     raise TraceError(
-                        f"{self._name} writes to array argument {slot + 1}, elements of which are the same memory "
+                        f"{self.name} writes to array argument {slot + 1}, elements of which are the same memory "
                         "(it was broadcast, or made by as_strided). Pass a copy of it: its .copy()."
                     )
             variant = _Variant(made, compiled.program.bind(symbols(given), strides), bool(bases))
@@ -215,7 +233,7 @@ class Dispatcher:
         values = [f"{guard}" for guard in graph.guards.recorded if guard.relation == "=="]
         values += [f"{expr} is {value!r}" for expr, value in graph.scalar_guards]
         warnings.warn(
-            f"{self._name} was compiled {len(known)} times for arguments that differ in values or sizes alone. "
+            f"{self.name} was compiled {len(known)} times for arguments that differ in values or sizes alone. "
             f"What it asks for the value of is compiled for anew; last: {'; '.join(values)}",
             RuntimeWarning,
             stacklevel=5,
@@ -230,7 +248,9 @@ class Dispatcher:
             args, kwargs = tree.unflatten(traced[: tree.size])
             return args, kwargs
 
-        return Compiled(self.python, self._name, leaves, rebuild, arrays, backend, memory)
+        return Compiled(
+            self.python, self.name, leaves, rebuild, arrays, backend, memory, reproducible=self.options.reproducible
+        )
 
     def inspect(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], backend: str | None
@@ -278,7 +298,10 @@ def _flatten_flat(args: tuple[Any, ...]) -> tuple[list[Any], TreeDef]:
 
 
 def _key(backend: Backend, memory: Memory, leaves: Sequence[Any], tree: TreeDef) -> tuple[Any, list[Any], list[Any]]:
-    """Return the key of a call, its array arguments and its run-time numbers."""
+    """Return the key of a call, its array arguments and its run-time numbers.
+
+    The key is None where an argument brings a driver of its own.
+    """
     parts: list[Any] = [backend.name, tree]
     array_type = memory.array_type
     arrays: list[Any] = []
@@ -297,8 +320,12 @@ def _key(backend: Backend, memory: Memory, leaves: Sequence[Any], tree: TreeDef)
         elif isinstance(leaf, np.generic):
             parts.append(leaf.dtype)
             scalars.append(leaf.item())
+        elif cls in _PLAIN:
+            parts.append((cls, leaf))
+        elif hasattr(cls, "__xpaccel_kernel__"):
+            return None, arrays, scalars
         else:
-            parts.append((cls, leaf if cls in _PLAIN else exactly(leaf)))
+            parts.append((cls, exactly(leaf)))
     try:
         key = tuple(parts)
         hash(key)

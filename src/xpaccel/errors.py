@@ -19,6 +19,10 @@ class BackendError(XpaccelError):
     """A backend is unknown, not available here, or does not fit the arrays it was given."""
 
 
+class DomainError(XpaccelError):
+    """A grid, a field or a kernel called on fields does not fit the domain, its ranks or each other."""
+
+
 class CompileError(XpaccelError):
     """A generated program was refused by the compiler below; the message names its source file."""
 

@@ -9,6 +9,7 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, overload
 
+from xpaccel.options import Options, Origin
 from xpaccel.stats import Stats
 
 if TYPE_CHECKING:
@@ -28,13 +29,16 @@ class Kernel:
     ----------
     python
         The undecorated function.
+    options
+        What was said of it where it was made.
     stats
         How often it was traced and compiled.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], options: Options = Options()) -> None:  # noqa: B008  (frozen)
         functools.update_wrapper(self, function)
         self.python = function
+        self.options = options
         self.stats = Stats()
         self._name = getattr(function, "__qualname__", repr(function))
         self._started: Dispatcher | None = None
@@ -64,7 +68,7 @@ class Kernel:
     def _start(self) -> Dispatcher:
         from xpaccel.dispatch import Dispatcher
 
-        self._started = Dispatcher(self.python, self._name, self.stats)
+        self._started = Dispatcher(self.python, self._name, self.stats, self.options)
         return self._started
 
     def graph(self, *args: Any, **kwargs: Any) -> Graph:
@@ -128,10 +132,14 @@ class BoundKernel:
 
 
 @overload
-def kernel(function: Callable[..., Any]) -> Kernel: ...
+def kernel(function: Callable[..., Any], *, reproducible: bool = True, origin: Origin | None = None) -> Kernel: ...
 @overload
-def kernel(function: None = None) -> Callable[[Callable[..., Any]], Kernel]: ...
-def kernel(function: Callable[..., Any] | None = None) -> Kernel | Callable[[Callable[..., Any]], Kernel]:
+def kernel(
+    function: None = None, *, reproducible: bool = True, origin: Origin | None = None
+) -> Callable[[Callable[..., Any]], Kernel]: ...
+def kernel(
+    function: Callable[..., Any] | None = None, *, reproducible: bool = True, origin: Origin | None = None
+) -> Kernel | Callable[[Callable[..., Any]], Kernel]:
     """Make a kernel of a plain function of arrays.
 
     Parameters
@@ -140,6 +148,16 @@ def kernel(function: Callable[..., Any] | None = None) -> Kernel | Callable[[Cal
         A function of arrays and numbers, nested in tuples, lists, dicts and dataclasses as it
         likes. It uses the array API standard (through `xpaccel.xp` or its arguments' namespace) or
         NumPy, and returns arrays, numbers, or nestings of them.
+    reproducible
+        Whether a call gives the same bits each time. False lets a GPU add and multiply floats into elements that
+        are named several times (``np.add.at``) in whatever order its threads come, without sorting them first; sums
+        of float32 then take results below 1.2e-38 for zero. A kernel that is called inside of another one does as
+        that one does. Where the result cannot depend on the order nothing changes.
+    origin
+        For kernels that are called on fields and return fewer elements than they are given: where element 0 of the
+        result sits, in units of the index of the first field, one number or one for each axis. A half is the face
+        between two cells. Needed where the formula leaves doubt: a first-order upwind difference
+        ``u[1:] - u[:-1]`` has ``origin=1``, the same as a gradient on faces ``origin=0.5``.
 
     Returns
     -------
@@ -156,4 +174,7 @@ def kernel(function: Callable[..., Any] | None = None) -> Kernel | Callable[[Cal
     >>> blend(np.ones(3), np.zeros(3), 0.25)
     array([0.25, 0.25, 0.25])
     """
-    return Kernel if function is None else Kernel(function)
+    options = Options(reproducible, origin)
+    if function is None:
+        return functools.partial(Kernel, options=options)
+    return Kernel(function, options)

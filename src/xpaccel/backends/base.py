@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from xpaccel.codegen.layout import NestCode
-from xpaccel.graph.affine import Symbol
+from xpaccel.graph.affine import Affine, Symbol
 from xpaccel.loops.program import LoopProgram, Nest
+
+#: The part of a nest's index space that is run: ``(low, high)`` of each axis.
+Box = Sequence[tuple[int, int]]
 
 
 class Memory(Protocol):
@@ -60,11 +63,31 @@ class Geometry:
         The value of each size symbol.
     shapes, strides
         Of each array of the loop program, by number; strides in elements.
+    firsts
+        Which element lies at the address of each array, where that is not element (0, 0, ...): of an array of
+        which only a part is in memory.
+    boxes
+        For each nest the boxes to run, ``(low, high)`` of each axis; None for all of them.
     """
 
     sizes: Mapping[Symbol, int]
     shapes: Sequence[tuple[int, ...]]
     strides: Sequence[tuple[int, ...]]
+    firsts: Sequence[tuple[int, ...]] | None = None
+    boxes: Sequence[Sequence[Box]] | None = None
+
+    def offset(self, array: int, starts: Sequence[Affine]) -> int:
+        """Return how many elements after its address an element of an array lies."""
+        at = [start.value(self.sizes) for start in starts]
+        if self.firsts is not None:
+            at = [k - first for k, first in zip(at, self.firsts[array], strict=True)]
+        return sum(k * stride for k, stride in zip(at, self.strides[array], strict=True))
+
+    def boxes_of(self, number: int, nest: Nest) -> Sequence[Box]:
+        """Return the boxes to run of a nest."""
+        if self.boxes is not None:
+            return self.boxes[number]
+        return [[(low.value(self.sizes), high.value(self.sizes)) for low, high in nest.box]]
 
 
 class Launches(Protocol):
@@ -93,7 +116,7 @@ class Backend(Protocol):
     """A target: is it there, what is its namespace, where is its memory, how does it print and run nests."""
 
     name: str
-    #: Whether kernels run as they are written, untraced; nothing is printed or compiled then.
+    #: Whether kernels called on arrays run as they are written, untraced; nothing is printed or compiled then.
     eager: bool
 
     @property
@@ -105,6 +128,26 @@ class Backend(Protocol):
 
     def namespace(self) -> Any:
         """Return the array API namespace of its arrays."""
+
+    def arrange(self, program: LoopProgram, *, reproducible: bool) -> LoopProgram:
+        """Return a program that does the same in the way that suits this target.
+
+        Parameters
+        ----------
+        program
+            As it was lowered.
+        reproducible
+            Whether the bits of every result must be the same each time.
+        """
+
+    def synchronize(self) -> None:
+        """Wait until everything has run that was asked for.
+
+        Raises
+        ------
+        IndexError
+            If a kernel indexed outside of an axis, and that was not raised yet.
+        """
 
     def print_nest(self, program: LoopProgram, nest: Nest) -> NestCode:
         """Return the generated source of a nest and what it must be told."""

@@ -58,6 +58,12 @@ class NodeRank:
     source: str
 
 
+def is_launched(environ: Mapping[str, str]) -> bool:
+    """Whether a launcher of parallel programs started the process that has this environment."""
+    names = [name for name, _ in (*LAUNCHERS, *_WORLD)]
+    return any(environ.get(name, "").strip() for name in names) or _slurm(environ) is not None
+
+
 def node_rank() -> NodeRank:
     """Return which of the ranks on its node this process is: ``XP_LOCAL_RANK``, else what its launcher says.
 

@@ -7,17 +7,18 @@ kernel takes one argument, a structure by value, so a launch packs one block of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from math import copysign, isinf, isnan
 
 import numpy as np
 
+from xpaccel.codegen.cuda_spell import cast, spelled
 from xpaccel.codegen.device import (
     LANES,
     PLAIN,
+    RUNS,
     ChainCode,
     DeviceCode,
     columns,
@@ -30,9 +31,20 @@ from xpaccel.codegen.device import (
     written,
 )
 from xpaccel.codegen.layout import layout
-from xpaccel.errors import BackendError
+from xpaccel.graph.affine import Affine
 from xpaccel.graph.scalar import literal
-from xpaccel.loops.program import BLOCK, COMBINE, Chain, LoopProgram, Nest, Store, Value, identity_of
+from xpaccel.loops.program import (
+    BLOCK,
+    COMBINE,
+    Chain,
+    LoopProgram,
+    Moves,
+    Nest,
+    Position,
+    Store,
+    Value,
+    identity_of,
+)
 from xpaccel.loops.program import LANES as WIDTH
 from xpaccel.ops import OPS, dtype_kind
 
@@ -79,21 +91,6 @@ def print_chain(program: LoopProgram, chain: Chain) -> ChainCode | None:
     return ChainCode("\n".join(lines) + _END, parts)
 
 
-def refuse(nest: Nest) -> None:
-    """Raise for what device code does not do yet.
-
-    Raises
-    ------
-    BackendError
-        For computed positions: integer arrays as indices, and what is stored at them.
-    """
-    if nest.checks or nest.ordered or any(store.moves or store.mode != "set" for store in nest.stores):
-        raise BackendError(
-            f"indexing with an array of integers ({', '.join(nest.lines)}) is not supported on this backend yet.\n    "
-            "Run this kernel on the backend 'numba', or split it there."
-        )
-
-
 #: The end of a translation unit.
 _END = f"\n}}\n\n}}  // namespace xp\nusing xp::{ENTRY};\n"
 
@@ -103,6 +100,12 @@ def _unit(printers: Sequence[_Printer]) -> str:
     parts = [_part("prelude.cuh")]
     if any(dtype.startswith("complex") for printer in printers for dtype in printer.dtypes()):
         parts.append(_part("complex.cuh"))
+    if any(printer.nest.checks for printer in printers):
+        parts.append(_part("places.cuh"))
+    if any(store.is_atomic for printer in printers for store in printer.nest.stores):
+        parts.append(_part("atomics.cuh"))
+    if any(printer.form == RUNS for printer in printers):
+        parts.append(_part("runs.cuh"))
     if any(printer.form == LANES for printer in printers):
         parts.append(_part("reduce.cuh"))
     parts += [printer.combiners() for printer in printers if printer.form == LANES]
@@ -139,7 +142,6 @@ class _Printer:
     """Prints one nest: a kernel of its own, or (where `lead` is not 0) a part of a chain, for one row."""
 
     def __init__(self, program: LoopProgram, nest: Nest, lead: int = 0, part: int = 0) -> None:
-        refuse(nest)
         self.program, self.nest, self.layout = program, nest, layout(program, nest)
         self.lead, self.part = lead, part
         self.lines: list[str] = []
@@ -197,6 +199,8 @@ class _Printer:
 
     def declared(self, name: str, kind: str) -> str:
         """Declare an argument."""
+        if name == "status":
+            return f"volatile int32* {name}"
         if kind != "pointer":
             return f"{kind} {name}"
         array = self.layout.streams[int(name[1:])].array
@@ -214,6 +218,9 @@ class _Printer:
             self.enter(axis, 1)
         if self.form == LANES:
             self.reduce_lanes()
+            return
+        if self.form == RUNS:
+            self.combine_runs()
             return
         reduced = self.nest.reduction.axes if self.nest.reduction else ()
         kept = [axis for axis in self.order[self.lead :] if axis not in reduced]
@@ -351,6 +358,51 @@ class _Printer:
         for target in targets:
             self.put(depth, target)
 
+    def combine_runs(self) -> None:
+        """Combine each run of axis 0 with its element, in order: a thread for each, the one of its first point."""
+        (store,) = self.nest.stores
+        keys, offset = self.layout.places[self.nest.runs, (Position(Affine(), 0, 1),)]
+        key, depth = f"{self.pointer(keys)} + {offset}" if offset else self.pointer(keys), 1
+        for axis in range(len(self.nest.extents)):
+            first, step = "0", "1"
+            low = f"a.lo{axis}"
+            if axis in self.threads:
+                first, step = _THREAD["xyz"[self.threads.index(axis)]]
+                low = f"{low} + (Int)({first})"
+            name = f"i{axis}" if axis else "first"
+            self.put(depth, "#pragma unroll 1")
+            self.put(depth, f"for (Int {name} = {low}; {name} < a.hi{axis}; {name} += (Int)({step})) {{")
+            depth += 1
+            if axis:
+                self.enter(axis, depth)
+        self.put(depth, f"if (first > a.lo0 && load({key}, first - 1) == load({key}, first)) continue;")
+        self.put(depth, f"const Int end = run_end({key}, first, a.hi0);")
+        offsets, inside = list(self.offsets), len(self.order)
+        self.put(depth, "const Int i0 = first;")
+        self.move(0, depth)
+        self.values(inside, depth, self.needed(store.args))
+        pointer, index = self.element(store)
+        self.put(depth, f"{self.program.arrays[store.array].dtype}* const place = {pointer} + {index};")
+        self.put(depth, f"{self.program.arrays[store.array].dtype} element = load_rw(place, 0);")
+        self.offsets = offsets
+        self.put(depth, "#pragma unroll 4")  # several loads at a time
+        self.put(depth, "for (Int i0 = first; i0 < end; ++i0) {")
+        self.move(0, depth + 1)
+        self.values(inside, depth + 1, self.needed([store.value]))
+        self.put(depth + 1, f"element = {self.joined(store, 'element', f'v{store.value}')};")
+        self.put(depth, "}")
+        self.put(depth, "store(place, 0, element);")
+        self.close(depth)
+
+    def needed(self, numbers: Sequence[int]) -> set[int]:
+        """Return the numbers of the values that some values are computed from, and their own."""
+        found, left = set[int](), list(numbers)
+        while left:
+            number = left.pop()
+            found.add(number)
+            left += self.nest.values[number].args
+        return found
+
     def combiners(self) -> str:
         """Return what combines two partial results of each reduction."""
         return "\n".join(
@@ -454,19 +506,28 @@ class _Printer:
 
     # -- expressions ------------------------------------------------------------------------------
 
-    def values(self, level: int, depth: int) -> None:
-        """Print the values that stand inside `level` loops."""
+    def values(self, level: int, depth: int, among: Container[int] | None = None) -> None:
+        """Print the values that stand inside `level` loops, or some of them."""
         for number, value in enumerate(self.nest.values):
-            if self.levels[number] == level:
-                self.put(depth, f"const {value.dtype} v{number} = {self.expression(value)};")
+            if self.levels[number] == level and (among is None or number in among):
+                if value.op == "place":
+                    (check,) = value.data
+                    self.put(depth, f"const bool f{number} = outside(v{value.args[0]}, a.n{check});")
+                    self.put(depth, f"if (f{number}) report(a.status, a.site + {check});")
+                self.put(depth, f"const {value.dtype} v{number} = {self.expression(value, number)};")
 
-    def expression(self, value: Value) -> str:
+    def expression(self, value: Value, number: int) -> str:
         if value.op == "load" and value.data in self.queued:
             return self.queued[value.data]
         if value.op == "load":
             stream, offset = self.layout.places[value.data]
-            shared = self.program.owners[value.data[0]] in self.written
-            return f"{'load_rw' if shared else 'load'}({self.pointer(stream)}, {offset})"
+            return f"{self.loader(value.data[0])}({self.pointer(stream)}, {offset})"
+        if value.op == "gather":
+            array, index, moves = value.data
+            stream, offset = self.layout.places[array, index]
+            return f"{self.loader(array)}({self.pointer(stream)}, {self.moved(offset, array, moves, value.args)})"
+        if value.op == "place":
+            return f"place(v{value.args[0]}, a.n{value.data[0]}, f{number})"
         if value.op == "const":
             return spelled(literal(value.data[0]), value.dtype)
         if value.op == "scalar":
@@ -488,54 +549,42 @@ class _Printer:
         if op in _WRAPPING and dtype in _UNSIGNED:
             args = [f"({_UNSIGNED[dtype]}){arg}" for arg in args]
         text = OPS[op].cuda.format(*args)
-        return f"({dtype}){text}" if dtype_kind(dtype) in "iu" and text.startswith("(") else text
+        return f"({dtype}){text}" if dtype_kind(dtype) in "biu" and text.startswith("(") else text
+
+    def loader(self, array: int) -> str:
+        """Return what loads from an array: past the read-only cache where the launch writes to it."""
+        return "load_rw" if self.program.owners[array] in self.written else "load"
+
+    def moved(self, offset: int, array: int, moves: Moves, args: tuple[int, ...]) -> str:
+        """Return the index of an element some of whose positions are computed."""
+        parts = [str(offset)] if offset or not moves else []
+        for (axis, step), arg in zip(moves, args, strict=True):
+            factors = [f"(Int)v{arg}"] + ([] if step == 1 else [str(step)])
+            if axis != self.program.arrays[array].unit:
+                factors.append(f"a.s{self.layout.strides.index((array, axis))}")
+            parts.append(" * ".join(factors))
+        return " + ".join(parts)
+
+    def element(self, store: Store) -> tuple[str, str]:
+        """Return the pointer to, and the index of, the element that a store is to."""
+        stream, offset = self.layout.places[store.array, store.index]
+        return self.pointer(stream), self.moved(offset, store.array, store.moves, store.args)
 
     def store(self, store: Store, value: str) -> str:
-        stream, offset = self.layout.places[store.array, store.index]
-        return f"store({self.pointer(stream)}, {offset}, {value});"
+        pointer, index = self.element(store)
+        kept, dtype = self.program.arrays[store.array].dtype, self.nest.values[store.value].dtype
+        if store.is_atomic and store.mode != "set":
+            text = f"atomic_{store.mode}({pointer} + {index}, {cast(value, dtype, kept)});"
+        else:
+            if store.mode != "set":
+                value = self.joined(store, f"load_rw({pointer}, {index})", value)
+            text = f"store({pointer}, {index}, {value});"
+        conditions = [f"!f{n}" for n, v in enumerate(self.nest.values) if store.moves and v.op == "place"]
+        conditions += [f"v{store.where}"] if store.where >= 0 else []
+        return f"if ({' && '.join(conditions)}) {text}" if conditions else text
 
-
-def cast(text: str, source: str, target: str) -> str:
-    """Spell NumPy's unsafe ``astype`` of an expression."""
-    have, want = dtype_kind(source), dtype_kind(target)
-    if source == target:
-        return text
-    if have == "c":
-        if want == "c":
-            part = "float32" if target == "complex64" else "float64"
-            return f"{{({part}){text}.re, ({part}){text}.im}}"
-        if want == "b":
-            return f"({text}.re != 0 || {text}.im != 0)"
-        return cast(f"{text}.re", "float32" if source == "complex64" else "float64", target)
-    if want == "c":
-        part = "float32" if target == "complex64" else "float64"
-        return f"{{({part}){text}, 0}}"
-    if want == "b":
-        return f"({text} != 0)"
-    if have == "f" and want in "iu":
-        if target == "uint64":
-            return f"to_uint64({text})"
-        return f"({target})to_{'int64' if target in ('int64', 'uint32') else 'int32'}({text})"
-    return f"({target}){text}"
-
-
-def spelled(number: complex, dtype: str) -> str:
-    """Spell a number with its dtype, so that no literal widens a kernel."""
-    kind = dtype_kind(dtype)
-    if kind == "b":
-        return "true" if number else "false"
-    if kind in "iu":
-        whole = int(number.real)
-        if whole == -(2**63):
-            return "(-9223372036854775807LL - 1)"
-        return f"({dtype}){whole}{'ULL' if whole >= 2**63 else 'LL'}"
-    if kind == "c":
-        part = "float32" if dtype == "complex64" else "float64"
-        return f"join({spelled(number.real, part)}, {spelled(number.imag, part)})"
-    real = float(np.dtype(dtype).type(number.real))
-    suffix = "32" if dtype == "float32" else "64"
-    if isnan(real):
-        return f"nan{suffix}()"
-    if isinf(real):
-        return f"{'-' if copysign(1, real) < 0 else ''}inf{suffix}()"
-    return f"{real!r}{'f' if dtype == 'float32' else ''}"
+    def joined(self, store: Store, there: str, value: str) -> str:
+        """Spell what becomes of an element that is there when a value is combined with it."""
+        kept, dtype = self.program.arrays[store.array].dtype, self.nest.values[store.value].dtype
+        joined = self.applied(COMBINE[store.mode], dtype, [cast(there, kept, dtype), value])
+        return cast(joined, dtype, kept)

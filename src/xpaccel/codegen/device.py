@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from xpaccel.codegen.layout import Layout, NestCode, Stream
 from xpaccel.loops.program import Index, LoopProgram, Nest, Position
 
-#: How an element of a nest is run: by a thread; by a thread that walks the reduced axes in order; or by
-#: the lanes of warps, which reduce the innermost axis.
-PLAIN, STRIP, LANES = "plain", "strip", "lanes"
+#: How an element of a nest is run: by a thread; by a thread that walks the reduced axes in order; by the lanes
+#: of warps, which reduce the innermost axis; or by a thread that walks a run of axis 0 in order.
+PLAIN, STRIP, LANES, RUNS = "plain", "strip", "lanes", "runs"
 #: A column of more elements than this is no queue of registers.
 LONGEST_COLUMN = 16
 
@@ -30,13 +30,15 @@ class DeviceCode(NestCode):
     Attributes
     ----------
     form
-        `PLAIN`, `STRIP` or `LANES`.
+        `PLAIN`, `STRIP`, `LANES` or `RUNS`.
     threads
         The axes that are spread over threads: along x, y and z.
     marches
         Whether a thread takes neighbouring planes along z.
     fields
-        ``(name, type)`` of each argument in order; a type is ``"pointer"``, ``"Int"`` or a dtype.
+        ``(name, type)`` of each argument in order; a type is ``"pointer"``, ``"Int"`` or a dtype. Where the nest has
+        checks, ``status`` points to the int32 that a check which fails is reported in, if that is 0, by its number;
+        the first one's is ``site`` (`xpaccel.backends.gpu.faults`).
     """
 
     form: str
@@ -87,14 +89,17 @@ class ChainCode:
 
 def form_of(nest: Nest) -> str:
     """Return how an element of a nest is run."""
+    assert not nest.ordered or nest.runs >= 0, "xpaccel.loops.scatter was not asked"
     if nest.reduction is None:
-        return PLAIN
+        return RUNS if nest.runs >= 0 else PLAIN
     return LANES if len(nest.extents) - 1 in nest.reduction.axes else STRIP
 
 
 def loop_order(nest: Nest) -> list[int]:
-    """Return the axes from the outermost loop in. Reduced ones go inside; lanes keep the innermost inside."""
+    """Return the axes from the outermost loop in. Reduced ones and runs go inside; lanes keep the innermost inside."""
     axes = range(len(nest.extents))
+    if nest.runs >= 0:
+        return [*axes[1:], 0]
     if nest.reduction is None:
         return list(axes)
     reduced = nest.reduction.axes
@@ -112,8 +117,9 @@ def levels(nest: Nest, depth_of: dict[int, int]) -> list[int]:
     """Return, for each value, inside how many loops it must stand."""
     found: list[int] = []
     for value in nest.values:
-        if value.op == "load":
-            level = max((depth_of[p.axis] for p in value.data[1] if p.step), default=0)
+        if value.op in ("load", "gather"):
+            moving = [depth_of[p.axis] for p in value.data[1] if p.step]
+            level = max((*moving, *(found[arg] for arg in value.args)), default=0)
         elif value.op == "index":
             position = value.data[0]
             level = depth_of[position.axis] if position.step else 0
@@ -126,7 +132,7 @@ def levels(nest: Nest, depth_of: dict[int, int]) -> list[int]:
 def columns(program: LoopProgram, nest: Nest) -> list[Column]:
     """Return the columns of a nest that is to march along its third thread axis; none if it is not to."""
     threads = thread_axes(nest)
-    if nest.reduction is not None or len(threads) < 3:
+    if nest.reduction is not None or nest.runs >= 0 or len(threads) < 3:
         return []
     along = threads[2]
     groups: dict[tuple[int, int, Index], dict[int, Index]] = {}
@@ -157,6 +163,9 @@ def fields(program: LoopProgram, nest: Nest, layout: Layout, marches: bool) -> t
     if marches:
         found.append(("chunk", "Int"))
     found += [(f"k{number}", "Int") for number in range(len(layout.indices))]
+    if layout.checks:
+        found += [("status", "pointer"), *((f"n{number}", "Int") for number in range(len(layout.checks)))]
+        found.append(("site", "int32"))
     for number in (*layout.integers, *layout.floats):
         dtype = program.scalars[number][1]
         if dtype.startswith("complex"):

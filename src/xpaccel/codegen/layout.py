@@ -67,6 +67,8 @@ class Layout:
         How many distinct memories the nest touches.
     checks
         What places are checked against.
+    gathered
+        The arrays with computed positions, which may be anywhere in them.
     """
 
     streams: tuple[Stream, ...]
@@ -79,6 +81,7 @@ class Layout:
     places: dict[tuple[int, Index], tuple[int, int]]
     scopes: int
     checks: tuple[Check, ...] = ()
+    gathered: tuple[int, ...] = ()
 
     @property
     def first_stride(self) -> int:
@@ -180,11 +183,13 @@ def layout(program: LoopProgram, nest: Nest) -> Layout:
     indices: dict[Position, None] = {}
     integers: dict[int, None] = {}
     floats: dict[int, None] = {}
+    gathered = [store.array for store in nest.stores if store.moves]
     for value in nest.values:
         if value.op == "load":
             places[value.data] = streams.place(*value.data)
         elif value.op == "gather":
             places[value.data[:2]] = streams.moved(*value.data)
+            gathered.append(value.data[0])
         elif value.op == "index":
             indices.setdefault(value.data[0])
         elif value.op == "scalar":
@@ -203,6 +208,7 @@ def layout(program: LoopProgram, nest: Nest) -> Layout:
         places,
         len(streams.scopes),
         nest.checks,
+        tuple(dict.fromkeys(gathered)),
     )
 
 

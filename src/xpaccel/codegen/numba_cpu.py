@@ -312,7 +312,9 @@ class _Printer:
             there = self.cast(f"load({self.pointers[stream]}, {index}, {self.scope(stream)})", kept, dtype)
             text = self.cast(self.combined(COMBINE[store.mode], dtype, there, text), dtype, kept)
         written = f"store({self.pointers[stream]}, {index}, {text}, {self.scope(stream)})"
-        return f"if failed == 0: {written}" if store.moves and self.nest.checks else written
+        conditions = ["failed == 0"] if store.moves and self.nest.checks else []
+        conditions += [f"v{store.where}"] if store.where >= 0 else []
+        return f"if {' and '.join(conditions)}: {written}" if conditions else written
 
     def moved(self, index: str, array: int, moves: Moves, args: tuple[int, ...]) -> str:
         """Return the index of an element some of whose positions are computed."""

@@ -50,7 +50,7 @@ def quantile(q: Any, xp: Any) -> Any:
     Parameters
     ----------
     q
-        Float64, odd multiples of 2**-53 between -0.5 and 0.5, as `xpaccel.domain.random.normal` makes them.
+        Float64, odd multiples of 2**-53 between -0.5 and 0.5, as `xpaccel.domain.philox.normal` makes them.
     xp
         Their namespace.
     """

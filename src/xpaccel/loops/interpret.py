@@ -163,7 +163,7 @@ class _Run:
                 self._store(store, point, values)
 
     def _store(self, store: Store, point: Sequence[int], values: Sequence[Any]) -> None:
-        if store.moves and self.failed:
+        if (store.moves and self.failed) or (store.where >= 0 and not values[store.where]):
             return
         array, value = self.memory[store.array], values[store.value]
         place = self._place(store.index, point, store.array, store.moves, [values[arg] for arg in store.args])

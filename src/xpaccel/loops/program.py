@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,21 @@ class Blocks:
         return f"ceil(({self.size})/{self.length})"
 
 
-Extent = Affine | Blocks
+@dataclass(frozen=True, slots=True)
+class Product:
+    """The extent of several axes as one."""
+
+    factors: tuple[Affine, ...]
+
+    def value(self, sizes: Mapping[Symbol, int]) -> int:
+        """Return the extent for given sizes."""
+        return prod(factor.value(sizes) for factor in self.factors)
+
+    def __str__(self) -> str:
+        return " * ".join(f"({factor})" for factor in self.factors)
+
+
+Extent = Affine | Blocks | Product
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +175,10 @@ class Store:
         cast to the dtype of the value before and back after.
     args, moves
         Computed positions, as of a ``gather``. Where a check of the point has failed nothing is stored.
+    where
+        -1, or the number of a bool of the body: nothing is stored where it is false.
+    is_atomic
+        Whether other points may store into the same element, in any order: combining is indivisible.
     """
 
     array: int
@@ -168,6 +187,8 @@ class Store:
     mode: str = "set"
     args: tuple[int, ...] = ()
     moves: Moves = ()
+    where: int = -1
+    is_atomic: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,17 +252,21 @@ class Nest:
         The body, in order.
     stores
         What it writes, after all loads of the point. No two points touch the same element unless
-        both only read it, or the nest is `ordered`.
+        both only read it, the store is atomic, or the nest is `ordered`.
     reduction
         None, or how the values of the stores are reduced.
     lines
         Where in the user's source this comes from.
     checks
-        What the places of the body are checked against. If any failed, the program raises IndexError once
-        its nests have run, and what it wrote is of no use.
+        What the places of the body are checked against. If any failed, IndexError is raised once the nests
+        have run (on a device, when that is next seen), and what the program wrote is of no use.
     ordered
-        Whether several points may store into one element: the meaning is that of the points in C order. A
-        driver that runs them otherwise (with atomic operations, or sorted by element) must say what it keeps.
+        Whether several points may store into one element: the meaning is that of the points in C order.
+        `xpaccel.loops.scatter` makes nests of it that many threads can run.
+    runs
+        -1, or the number of an array of one axis, as long as axis 0. Of an ordered nest, points that are equal but
+        for axis 0 touch the same element if and only if the array's elements there are equal, and equal ones
+        follow each other. So each run of them may go on its own.
     """
 
     extents: tuple[Extent, ...]
@@ -252,6 +277,7 @@ class Nest:
     lines: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()
     ordered: bool = False
+    runs: int = -1
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ def show(program: LoopProgram) -> str:
             continue
         for nest in step:
             kind = " (points in order)" if nest.ordered else ""
+            if nest.runs >= 0:
+                kind = f" (runs of equal {_name(program, nest.runs)}, each in order)"
             for chain in program.chains:
                 if chain.first == number:
                     rows = ", ".join(f"i{axis}" for axis in range(chain.lead))
@@ -88,5 +90,6 @@ def _nest(program: LoopProgram, nest: Nest) -> list[str]:
     for number, store in enumerate(nest.stores):
         value = f"v{store.value}" if nest.reduction is None else f"{nest.reduction.kinds[number]}(v{store.value})"
         target = _element(program, store.array, store.index, store.moves, store.args)
-        lines.append(f"{pad}{target} {'' if store.mode == 'set' else store.mode}= {value}")
+        how = f"{'atomic ' if store.is_atomic else ''}{'' if store.mode == 'set' else store.mode}="
+        lines.append(f"{pad}{target} {how} {value}{f' where v{store.where}' if store.where >= 0 else ''}")
     return lines

@@ -531,6 +531,8 @@ class SinkFinder:
         """Return why `node` is better kept in memory than computed in `sink`; empty if it is not."""
         indices = list(indices)
         if node.op in ("concat", "roll"):
+            if sink.is_scatter:
+                return f"{node.op} is kept in memory: points that store in order are not cut into boxes"
             along = [index[node.params[0]] for index in indices]
             if any(isinstance(position, Lookup) for position in along):
                 return f"{node.op} is kept in memory, since its elements are looked up"
@@ -557,7 +559,7 @@ class SinkFinder:
 
     def _is_long(self, extent: Extent) -> bool:
         """Whether a loop has more turns than it is worth to repeat a computation."""
-        return isinstance(extent, Blocks) or self.memory.guards.hint(extent) > STRIP
+        return not isinstance(extent, Affine) or self.memory.guards.hint(extent) > STRIP
 
     def _conflicts(self, sink: Sink, array: int, indices: Iterable[Places]) -> bool:
         """Whether a sink reads elements of its own target that another of its points writes."""

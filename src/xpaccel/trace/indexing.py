@@ -82,9 +82,7 @@ def traced_key(session: Session, key: Any) -> Any:
         return tuple(traced_key(session, item) for item in key)
     if not is_array_index(session, key):
         return key
-    if isinstance(key, list) and not key:
-        key = np.empty(0, np.int64)
-    index = asarray(key)
+    index = asarray(key, np.int64 if isinstance(key, list) and not key else None)
     if index.dtype.kind not in "iub":
         raise IndexError("arrays used as indices must be of integer (or boolean) type")
     return index

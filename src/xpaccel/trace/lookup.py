@@ -34,9 +34,7 @@ _BOOL_MODES = {
 
 
 def _indices(indices: Any) -> Tracer:
-    if isinstance(indices, list | tuple) and not len(indices):
-        indices = np.empty(0, np.int64)
-    index = asarray(indices)
+    index = asarray(indices, np.int64 if isinstance(indices, list | tuple) and not len(indices) else None)
     if index.dtype.kind not in "iub":
         wanted = np.dtype(np.int64)
         raise TypeError(f"Cannot cast array data from {index.dtype!r} to {wanted!r} according to the rule 'safe'")

@@ -68,20 +68,20 @@ class CpuLaunches:
         floats = 0
         launched: dict[int, int] = {}
         for number, (nest, code, function) in enumerate(zip(loops.nests, engine.codes, engine.functions, strict=True)):
-            box = [(low.value(sizes), high.value(sizes)) for low, high in nest.box]
-            kept = [axis for axis in range(len(box)) if not nest.reduction or axis not in nest.reduction.axes]
-            if any(box[axis][0] >= box[axis][1] for axis in kept):
-                continue
-            first, first_float = len(ints), floats
-            floats = self._lay_out(code, box, ints, floats)
-            low, high = box[code.layout.parallel]
-            pieces = min(threads.count(), int(_nanoseconds(nest, box) / GRAIN), high - low)
-            if nest.ordered:
-                pieces = 1
-            self._launches.append((function, 8 * first, 8 * first_float, low, high, max(pieces, 1)))
-            launched[number] = len(self._launches) - 1
-            if debug.level() >= 2:
-                self._costs.append((nest, cost(loops, nest, sizes)))
+            kept = [axis for axis in range(len(nest.box)) if not nest.reduction or axis not in nest.reduction.axes]
+            for box in geometry.boxes_of(number, nest):
+                if any(box[axis][0] >= box[axis][1] for axis in kept):
+                    continue
+                first, first_float = len(ints), floats
+                floats = self._lay_out(code, box, ints, floats)
+                low, high = box[code.layout.parallel]
+                pieces = min(threads.count(), int(_nanoseconds(nest, box) / GRAIN), high - low)
+                if nest.ordered:
+                    pieces = 1
+                self._launches.append((function, 8 * first, 8 * first_float, low, high, max(pieces, 1)))
+                launched[number] = len(self._launches) - 1
+                if debug.level() >= 2:
+                    self._costs.append((nest, cost(loops, nest, sizes)))
         #: Where in ints the addresses of ints and floats of a nest of a chain stand, and where these begin.
         self._rows: list[tuple[int, int, int]] = []
         if not self._costs:  # to show the time of each nest they run one after the other
@@ -109,8 +109,7 @@ class CpuLaunches:
         loops, layout, geometry = self._loops, code.layout, self._geometry
         for stream in layout.streams:
             itemsize = np.dtype(loops.arrays[stream.array].dtype).itemsize
-            starts = [start.value(geometry.sizes) for start in stream.starts]
-            offset = sum(s * stride for s, stride in zip(starts, geometry.strides[stream.array], strict=True))
+            offset = geometry.offset(stream.array, stream.starts)
             self._patches.append((len(ints), stream.array, offset * itemsize))
             ints.append(0)
         ints.extend(geometry.strides[number][axis] for number, axis in layout.strides)

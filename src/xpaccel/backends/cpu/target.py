@@ -37,6 +37,13 @@ class Numba:
         """Return `numpy`."""
         return np
 
+    def arrange(self, program: LoopProgram, *, reproducible: bool) -> LoopProgram:
+        """Return the program: points in order run on one thread, and every result has the same bits each time."""
+        return program
+
+    def synchronize(self) -> None:
+        """Do nothing: calls return when they are done."""
+
     def print_nest(self, program: LoopProgram, nest: Nest) -> NestCode:
         """Return the Numba source of a nest."""
         return numba_cpu.print_nest(program, nest)

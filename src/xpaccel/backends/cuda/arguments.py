@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ from xpaccel.backends.cuda.grid import Shape
 from xpaccel.codegen.device import DeviceCode
 from xpaccel.loops.program import LoopProgram
 
+#: See `Arguments`.
+Report = Callable[[Sequence[tuple[int, str]]], tuple[int, int]]
 _CODES = {
     "bool": "?",
     "int8": "b",
@@ -39,10 +41,19 @@ class Arguments:
         The sizes of the call, and ``(low, high)`` of each axis of the nest.
     shape
         The geometry of the launch: whether `Int` has 64 bits, and the planes that a thread takes.
+    report
+        Takes the sizes and the lines of the nest's checks, and returns the address of the status and the number of
+        the first check (`xpaccel.codegen.device.DeviceCode`).
     """
 
     def __init__(
-        self, loops: LoopProgram, code: DeviceCode, geometry: Geometry, box: Sequence[tuple[int, int]], shape: Shape
+        self,
+        loops: LoopProgram,
+        code: DeviceCode,
+        geometry: Geometry,
+        box: Sequence[tuple[int, int]],
+        shape: Shape,
+        report: Report,
     ) -> None:
         layout = code.layout
         kinds = {"pointer": "u8", "Int": "i8" if shape.wide else "i4"}
@@ -57,13 +68,18 @@ class Arguments:
             template["chunk"] = shape.chunk
         for number, position in enumerate(layout.indices):
             template[f"k{number}"] = position.start.value(geometry.sizes)
+        if layout.checks:
+            sizes = [check.size.value(geometry.sizes) for check in layout.checks]
+            for number, size in enumerate(sizes):
+                template[f"n{number}"] = size
+            lines = [check.line for check in layout.checks]
+            template["status"], template["site"] = report(list(zip(sizes, lines, strict=True)))
         self._template = template.tobytes()
         self._void = np.dtype((np.void, dtype.itemsize))
         self._pointers = struct.Struct(f"={len(layout.streams)}Q")
         self._streams: list[tuple[int, int]] = []
         for stream in layout.streams:
-            starts = [start.value(geometry.sizes) for start in stream.starts]
-            offset = sum(s * stride for s, stride in zip(starts, geometry.strides[stream.array], strict=True))
+            offset = geometry.offset(stream.array, stream.starts)
             self._streams.append((stream.array, offset * np.dtype(loops.arrays[stream.array].dtype).itemsize))
         self._scalars = [self._patch(loops, number, dtype) for number in (*layout.integers, *layout.floats)]
 

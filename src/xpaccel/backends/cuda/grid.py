@@ -132,6 +132,12 @@ def needs_wide(code: DeviceCode, geometry: Geometry, box: Sequence[tuple[int, in
     if any(max(abs(low), abs(high)) >= NARROW for low, high in box):
         return True
     layout = code.layout
+    if any(abs(position.start.value(geometry.sizes)) >= NARROW for position in layout.indices):
+        return True
+    for array in layout.gathered:
+        pairs = zip(geometry.shapes[array], geometry.strides[array], strict=True)
+        if sum(size * max(abs(stride), 1) for size, stride in pairs) >= NARROW:
+            return True
     for stream in layout.streams:
         reach = 0
         for (low, high), terms in zip(box, stream.terms, strict=True):

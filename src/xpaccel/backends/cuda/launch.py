@@ -7,11 +7,11 @@ from typing import Any
 
 import cupy
 
-from xpaccel import debug
+from xpaccel import config, debug
 from xpaccel.backends.base import Geometry
 from xpaccel.backends.cuda.module import function
 from xpaccel.backends.cuda.plan import Kernels, Planned, plan
-from xpaccel.backends.gpu import nvtx
+from xpaccel.backends.gpu import faults, nvtx
 from xpaccel.loops.cost import Cost, cost
 from xpaccel.loops.program import LoopProgram
 
@@ -33,26 +33,56 @@ class CudaEngine:
     def bind(self, geometry: Geometry) -> CudaLaunches:
         """Choose the shapes of the launches for arrays of certain sizes, and compile for them."""
         launches, costs = [], []
-        for planned in plan(self.loops, self.kernels, geometry):
+        for planned in plan(self.loops, self.kernels, geometry, reporting):
             call = nvtx.marked(function(planned.code.source, planned.shape), nvtx.label(self.name, planned.lines))
             launches.append((call, planned))
             costs.append([cost(self.loops, nest, geometry.sizes) for nest in planned.nests])
-        return CudaLaunches(launches, costs if debug.level() >= 2 else [])
+        waits = config.sync()
+        return CudaLaunches(launches, costs if debug.level() >= 2 else [], waits)
+
+
+def reporting(sites: Sequence[tuple[int, str]]) -> tuple[int, int]:
+    """Take the sizes and lines of checks; return where to report them and the number of the first."""
+    found = faults.get(_faults)
+    return found.address, found.add(sites)
+
+
+def _faults() -> faults.Faults:
+    """Make the word that kernels report in: pinned memory, which a device reads and writes at the host's address."""
+    memory = cupy.cuda.alloc_pinned_memory(4)
+    return faults.Faults((memory.ptr, memory), synchronize)
+
+
+def synchronize() -> None:
+    """Wait for the device."""
+    cupy.cuda.Device().synchronize()
 
 
 class CudaLaunches:
     """The launches of a program, in order, and what the nests of each cost where that is to be shown."""
 
-    def __init__(self, launches: Sequence[tuple[Any, Planned]], costs: Sequence[Sequence[Cost]]) -> None:
-        self._launches, self._costs = launches, costs
+    def __init__(
+        self, launches: Sequence[tuple[Any, Planned]], costs: Sequence[Sequence[Cost]], waits: bool = False
+    ) -> None:
+        self._launches, self._costs, self._waits = launches, costs, waits
 
     def run(self, arrays: Sequence[Any], addresses: Sequence[int], scalars: Sequence[Any]) -> None:
-        """Put all launches on the current stream."""
+        """Put all launches on the current stream.
+
+        Raises
+        ------
+        IndexError
+            If a kernel has reported an index out of bounds, one of an earlier call unless this one waits.
+        """
+        faults.look()
         if self._costs:
             self._run_shown(addresses, scalars)
             return
         for call, planned in self._launches:
             call(planned.shape.grid, planned.shape.block, (planned.arguments.pack(addresses, scalars),))
+        if self._waits and not cupy.cuda.get_current_stream().is_capturing():
+            synchronize()
+            faults.look()
 
     def _run_shown(self, addresses: Sequence[int], scalars: Sequence[Any]) -> None:
         """Launch one by one, wait, and show the time and the traffic of each."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xpaccel.backends.base import Geometry
-from xpaccel.backends.cuda.arguments import Arguments, ChainArguments
+from xpaccel.backends.cuda.arguments import Arguments, ChainArguments, Report
 from xpaccel.backends.cuda.grid import Shape, chain_shape, shape_of
 from xpaccel.codegen import cuda_c
 from xpaccel.codegen.device import ChainCode, DeviceCode
@@ -70,18 +70,28 @@ def kernels(program: LoopProgram, codes: Sequence[DeviceCode] | None = None) -> 
     return Kernels(tuple(found))
 
 
-def plan(program: LoopProgram, made: Kernels, geometry: Geometry) -> list[Planned]:
-    """Return the launches of a program for arrays of certain sizes; kernels without a point are left out."""
+def plan(program: LoopProgram, made: Kernels, geometry: Geometry, report: Report) -> list[Planned]:
+    """Return the launches of a program for arrays of certain sizes; kernels without a point are left out.
+
+    `report` says where checks are reported: see `Arguments`.
+    """
     found = []
+    done = 0
     for nests, code, lead in made.codes:
-        boxes = [[(low.value(geometry.sizes), high.value(geometry.sizes)) for low, high in nest.box] for nest in nests]
+        boxes = [geometry.boxes_of(done + number, nest) for number, nest in enumerate(nests)]
+        done += len(nests)
         if isinstance(code, ChainCode):
-            shape = chain_shape(code, lead, geometry, boxes, cuda_c.THREADS)
+            rows = [whole for (whole,) in boxes]
+            shape = chain_shape(code, lead, geometry, rows, cuda_c.THREADS)
             if shape is not None:
-                parts = [Arguments(program, p, geometry, b, shape) for p, b in zip(code.parts, boxes, strict=True)]
+                parts = [
+                    Arguments(program, part, geometry, box, shape, report)
+                    for part, box in zip(code.parts, rows, strict=True)
+                ]
                 found.append(Planned(code, shape, ChainArguments(parts), nests))
-        else:
-            shape = shape_of(code, nests[0], geometry, boxes[0], cuda_c.THREADS)
+            continue
+        for box in boxes[0]:
+            shape = shape_of(code, nests[0], geometry, box, cuda_c.THREADS)
             if shape is not None:
-                found.append(Planned(code, shape, Arguments(program, code, geometry, boxes[0], shape), nests))
+                found.append(Planned(code, shape, Arguments(program, code, geometry, box, shape, report), nests))
     return found

@@ -7,6 +7,10 @@ from typing import Any
 
 import cupy
 
+from xpaccel import config
+from xpaccel.backends.cuda.launch import synchronize
+from xpaccel.backends.gpu import faults
+
 
 def record(function: Callable[[], Any]) -> Callable[[], Any] | str:
     """Record what `function` puts on the current stream; nothing of it is run.
@@ -22,6 +26,8 @@ def record(function: Callable[[], Any]) -> Callable[[], Any] | str:
     callable or str
         What replays it on the current stream and returns its result; or why it cannot be recorded.
     """
+    synchronize()
+    faults.look()  # while launches are recorded there is no waiting, so what went wrong before is raised before
     pool = cupy.cuda.MemoryPool()
     stream = cupy.cuda.Stream(non_blocking=True)
     stream.wait_event(cupy.cuda.get_current_stream().record())
@@ -39,8 +45,14 @@ def record(function: Callable[[], Any]) -> Callable[[], Any] | str:
     if problem is not None:
         return f"it cannot be recorded in a CUDA graph: {problem}"
 
+    waits = config.sync()
+
     def replay() -> Any:
+        faults.look()
         held.launch()
+        if waits:
+            synchronize()
+            faults.look()
         return result
 
     held = _Held(graph, pool)

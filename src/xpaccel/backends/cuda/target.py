@@ -1,7 +1,7 @@
 """The ``cupy`` target: fused CUDA C++ kernels over CuPy's arrays.
 
 Everything runs on CuPy's current stream and in CuPy's memory pool. Nothing is copied to the host, and
-nothing waits for the device, unless ``XP_DEBUG`` asks for times.
+nothing waits for the device, unless ``XP_DEBUG`` asks for times or ``XP_SYNC`` for errors in time.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from xpaccel.codegen import cuda_c
 from xpaccel.codegen.device import DeviceCode
 from xpaccel.codegen.layout import NestCode
 from xpaccel.errors import BackendError
+from xpaccel.loops import scatter
 from xpaccel.loops.program import LoopProgram, Nest
 
 
@@ -43,6 +44,18 @@ class CuPy:
 
         devices.use_device()
         return array_api_compat.cupy
+
+    def arrange(self, program: LoopProgram, *, reproducible: bool) -> LoopProgram:
+        """Return a program without points that run in order on one thread."""
+        return scatter.spread(program, reproducible=reproducible)
+
+    def synchronize(self) -> None:
+        """Wait for the device."""
+        from xpaccel.backends.cuda.launch import synchronize
+        from xpaccel.backends.gpu import faults
+
+        synchronize()
+        faults.look()
 
     def print_nest(self, program: LoopProgram, nest: Nest) -> DeviceCode:
         """Return the CUDA C++ source of a nest."""

@@ -93,6 +93,19 @@ class UnownedMemory(BaseMemory):
         self.device_id = _standin.current_device() if device_id < 0 else device_id
 
 
+class PinnedMemoryPointer:
+    """Host memory that a device reaches too, at the same address."""
+
+    def __init__(self, size: int) -> None:
+        self._bytes = ctypes.create_string_buffer(b"\xa5" * size, size)
+        self.ptr = ctypes.addressof(self._bytes)
+
+
+def alloc_pinned_memory(size: int) -> PinnedMemoryPointer:
+    """Return pinned memory of `size` bytes."""
+    return PinnedMemoryPointer(size)
+
+
 class MemoryPointer:
     """A place in device memory."""
 
@@ -200,8 +213,13 @@ def get_allocator() -> Callable[[int], MemoryPointer]:
 
 
 def alloc(size: int) -> MemoryPointer:
-    """Return memory of the current allocator."""
-    return get_allocator()(size)
+    """Return memory of the current allocator; what is taken while a stream captures, the graph writes to."""
+    from cupy.cuda import stream
+
+    found, capture = get_allocator()(size), stream.get_current_stream()._capture
+    if capture is not None:
+        capture.memory.append(found)
+    return found
 
 
 def set_allocator(allocator: Callable[[int], MemoryPointer] | None = None) -> None:

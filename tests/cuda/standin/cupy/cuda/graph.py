@@ -20,6 +20,8 @@ class Capture:
 
     def __init__(self) -> None:
         self.operations: list[Callable[[], None]] = []
+        #: What was allocated meanwhile: the pool of a recording keeps it, as CuPy's pools keep what is freed.
+        self.memory: list[Any] = []
 
     def record(self, function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], inputs: Sequence[Any]) -> Any:
         """Record a function of the namespace; returns views at once, and results still unwritten.
@@ -84,6 +86,7 @@ class Graph:
     """A stand-in (test double) for a CUDA graph, made by ``Stream.end_capture``."""
 
     _operations: Sequence[Callable[[], None]]
+    _memory: Sequence[Any]
 
     def __init__(self) -> None:
         raise NotImplementedError(
@@ -91,9 +94,9 @@ class Graph:
         )
 
     @classmethod
-    def _of(cls, operations: Sequence[Callable[[], None]]) -> Graph:
+    def _of(cls, capture: Capture) -> Graph:
         graph = object.__new__(cls)
-        graph._operations = operations
+        graph._operations, graph._memory = capture.operations, capture.memory
         return graph
 
     def launch(self, stream: Any = None) -> None:

@@ -112,8 +112,8 @@ class Stream:
         """Return what was recorded."""
         if self._capture is None:
             raise runtime.CUDARuntimeError(runtime.cudaErrorInvalidValue, "the stream does not capture")
-        operations, self._capture = self._capture.operations, None
-        return Graph._of(operations)
+        capture, self._capture = self._capture, None
+        return Graph._of(capture)
 
     def is_capturing(self) -> bool:
         """Whether it records."""
