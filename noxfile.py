@@ -12,7 +12,7 @@ nox.needs_version = ">=2025.5"
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_venv = "yes"
 nox.options.error_on_missing_interpreters = True
-nox.options.sessions = ["lint", "types", "docs", "bench", "examples", "tests", "standin", "cuda"]
+nox.options.sessions = ["lint", "types", "docs", "bench", "examples", "tests", "standin", "sanitised", "cuda"]
 
 MEANING = tuple(f"tests/test_{name}.py" for name in ("kernel", "ops", "programs", "recording", "scatter", "soundness"))
 SHOWN = ("tests/test_examples.py", "tests/test_readme.py")
@@ -39,9 +39,19 @@ def tests(session: nox.Session, backend: str) -> None:
 @nox.session
 def standin(session: nox.Session) -> None:
     """Run the tests of meaning on the `cupy` target over a stand-in for CuPy, whose kernels g++ compiles."""
+    _on_the_standin(session, "pytest", "tests/cuda", "tests/demo", *MEANING)
+
+
+@nox.session
+def sanitised(session: nox.Session) -> None:
+    """Run them under the address sanitiser, which ends a process that reads or writes past an array."""
+    _on_the_standin(session, "python", "tests/cuda/host/sanitised.py", "tests/cuda", *MEANING)
+
+
+def _on_the_standin(session: nox.Session, *words: str) -> None:
     session.install(".[test,demo]")
     session.run(
-        *("pytest", "-n", "auto", "-m", ELSEWHERE, "tests/cuda", *MEANING, *session.posargs),
+        *(*words, "-n", "auto", "-m", f"{ELSEWHERE} and not launches", *session.posargs),
         env={"XP_BACKEND": "cupy", "XP_REQUIRE": "cupy", "PYTHONPATH": "tests/cuda/standin"},
     )
 
