@@ -49,6 +49,12 @@ class Binary:
     shared: int
 
 
+def is_for(cubin: bytes, arch: int) -> bool:
+    """Whether a cubin is machine code for that very architecture; its header has the number in one of two places."""
+    flags = int.from_bytes(cubin[48:52], "little")
+    return cubin[:4] == b"\x7fELF" and arch in (flags & 0xFF, flags >> 8 & 0xFF)
+
+
 def packages() -> tuple[Path, ...]:
     """Return the folders in which NVIDIA's wheels keep their files."""
     if importlib.util.find_spec("nvidia") is None:
