@@ -14,6 +14,7 @@ from xpaccel.errors import BackendError, UserError
 NAMES = ("numpy", "numba")
 VARIABLES = (
     "XP_BACKEND",
+    "XP_DEADLINE",
     "XP_DEBUG",
     "XP_CACHE_DIR",
     "XP_NUM_THREADS",

@@ -43,9 +43,9 @@ CONFINED = {
     "cupy": {"codegen", "backends"},
     "typer": {"cli", "demo", "jobs", "__main__"},
     "rich": {"report", "cli", "demo"},
-    "matplotlib": {"report", "demo"},
-    "xarray": {"demo"},
-    "zarr": {"demo"},
+    "matplotlib": {"report", "demo", "domain"},
+    "xarray": {"demo", "domain"},
+    "zarr": {"demo", "domain"},
     "netCDF4": {"demo"},
 }
 

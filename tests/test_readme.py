@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "docs/index.md", "docs/tutorial.md", "docs/cli.md", "docs/flood.md", "docs/debugging.md")
+GUIDES = ("index", "tutorial", "fields", "cli", "flood", "debugging")
+PAGES = ("README.md", *(f"docs/{name}.md" for name in GUIDES))
 
 # These install, or take minutes. CI is the second of them, and runs the first in its `examples` session.
 LONG = {

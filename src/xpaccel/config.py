@@ -236,6 +236,23 @@ def rank_device() -> int | None:
     return ranks or 1
 
 
+def deadline() -> float | None:
+    """Read ``XP_DEADLINE``: when the program must have stopped, in seconds since 1970; None where nothing says.
+
+    Raises
+    ------
+    UserError
+        If it is no number.
+    """
+    value = _read("XP_DEADLINE")
+    if value is None:
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        raise UserError(_refusal("XP_DEADLINE", value, "seconds since 1970, such as date +%s prints")) from None
+
+
 def sync() -> bool:
     """Read ``XP_SYNC``, whether each call on a GPU waits for its end; it does not by default.
 

@@ -14,7 +14,11 @@ from pathlib import Path
 
 from gpu.facts import ROOT
 
-MEANING = tuple(f"tests/test_{name}.py" for name in ("kernel", "ops", "programs", "recording", "scatter", "soundness"))
+MEANING = tuple(
+    f"tests/test_{name}.py" for name in ("calls", "kernel", "ops", "programs", "recording", "scatter", "soundness")
+)
+#: Of these, what a trial runs.
+ONE = ("tests/test_recording.py",)
 #: Processes of pytest that share the GPU: each has a CUDA context of some 500 MB, and compiling is the host's work.
 MOST_WORKERS = 8
 #: What compute-sanitizer shows, one run each.
@@ -93,7 +97,7 @@ def parts(targets: Sequence[str], bench: Path, trial: bool) -> list[Part]:
     ]
     for name in targets:
         env = (("XP_BACKEND", name), ("XP_REQUIRE", name))
-        tests = MEANING[3:4] if trial else (*MEANING, "tests/demo")
+        tests = ONE if trial else (*MEANING, "tests/demo")
         found.append(
             Part(
                 f"meaning on {name}",

@@ -48,6 +48,9 @@ class Communicator(Protocol):
     def gather(self, item: Any) -> list[Any]:
         """Return an object from each rank, in the order of ranks, on every rank."""
 
+    def deal(self, items: Sequence[Any]) -> list[Any]:
+        """Give an object to each rank, in the order of ranks; return what each rank gave to this one."""
+
     def link(self, sends: Sequence[Parcel], receives: Sequence[Parcel]) -> Link:
         """Prepare to send and receive buffers again and again."""
 
@@ -60,6 +63,10 @@ class Alone:
     def gather(self, item: Any) -> list[Any]:
         """Return the object."""
         return [item]
+
+    def deal(self, items: Sequence[Any]) -> list[Any]:
+        """Return the object."""
+        return list(items)
 
     def link(self, sends: Sequence[Parcel], receives: Sequence[Parcel]) -> Link:
         """Raise: there is nobody to send to."""
@@ -82,6 +89,11 @@ class Ranks:
     def gather(self, item: Any) -> list[Any]:
         """Return an object from each rank."""
         found: list[Any] = self.mpi.allgather(item)
+        return found
+
+    def deal(self, items: Sequence[Any]) -> list[Any]:
+        """Give an object to each rank, and get one from each."""
+        found: list[Any] = self.mpi.alltoall(list(items))
         return found
 
     def link(self, sends: Sequence[Parcel], receives: Sequence[Parcel]) -> Link:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,10 +10,10 @@ import numpy as np
 
 from xpaccel import active
 from xpaccel.backends.base import Memory
-from xpaccel.domain import edges
+from xpaccel.domain import edges, reduce
 from xpaccel.domain.boundary import conditions
 from xpaccel.domain.grid import Grid
-from xpaccel.domain.location import Location
+from xpaccel.domain.location import Location, axis_name
 from xpaccel.domain.part import Ranges
 from xpaccel.errors import DomainError
 
@@ -156,6 +157,98 @@ class Field:
         found.array[...] = self.array
         found.name, found.units = self.name, self.units
         return found
+
+    # -- reductions -------------------------------------------------------------------------------
+
+    def sum(self, *, reproducible: bool = True) -> Any:
+        """Return the sum of all values. Collective.
+
+        Parameters
+        ----------
+        reproducible
+            The same bits for any number of ranks and threads and any decomposition; False is faster.
+        """
+        return reduce.total(self.grid.comm, self.local, reproducible=reproducible)
+
+    def mean(self, *, reproducible: bool = True) -> Any:
+        """Return the mean of all values. Collective; see `sum`."""
+        total = reduce.total(self.grid.comm, self.local, reproducible=reproducible)
+        return total / math.prod(self.shape)
+
+    def dot(self, other: Field, *, reproducible: bool = True) -> Any:
+        """Return the sum of the products with another field's values, this one conjugated. Collective; see `sum`."""
+        self._must_match(other)
+        return reduce.dot(self, other, reproducible=reproducible)
+
+    def norm(self, *, reproducible: bool = True) -> Any:
+        """Return the root of the sum of squared magnitudes. Collective; see `sum`."""
+        return np.sqrt(np.real(self.dot(self, reproducible=reproducible)))
+
+    def max(self) -> Any:
+        """Return the largest value, NaN if there is one. Collective."""
+        return reduce.extreme(self.grid.comm, self.local, "max")
+
+    def min(self) -> Any:
+        """Return the smallest value, NaN if there is one. Collective."""
+        return reduce.extreme(self.grid.comm, self.local, "min")
+
+    def any(self) -> bool:
+        """Return whether any value is not 0. Collective."""
+        return reduce.truth(self.grid.comm, self.local, "any")
+
+    def all(self) -> bool:
+        """Return whether no value is 0. Collective."""
+        return reduce.truth(self.grid.comm, self.local, "all")
+
+    # -- pictures and files -----------------------------------------------------------------------
+
+    def to_xarray(self, root: int | None = None) -> Any:
+        """Return the whole field as an `xarray.DataArray` with coordinates. Collective.
+
+        Parameters
+        ----------
+        root
+            The rank that gets it, None on the others; every rank gets it where this is left out.
+        """
+        import xarray as xr
+
+        whole = self.gather(root)
+        if whole is None:
+            return None
+        dims = [axis_name(axis) for axis in range(self.ndim)]
+        coordinates = {
+            name: self.grid.coordinate(self.at, axis, np.arange(size))
+            for axis, (name, size) in enumerate(zip(dims, self.shape, strict=True))
+        }
+        attributes = {"at": self.at.name} | ({"units": self.units} if self.units else {})
+        return xr.DataArray(whole, coordinates, dims, self.name or None, attributes)
+
+    def plot(self, path: Any = None, **options: Any) -> Any:
+        """Draw the field: a line, a map, or the middle slice of three dimensions. Collective; rank 0 draws.
+
+        Parameters
+        ----------
+        path
+            Where the picture is written; without one, the matplotlib axes are returned (on rank 0).
+        **options
+            For `xarray.DataArray.plot`: ``cmap``, ``vmin``, ...
+        """
+        found = self.to_xarray(root=0)
+        if found is None:
+            return None
+        from matplotlib import pyplot as plt
+
+        if self.ndim == 3:
+            found = found.isel(z=found.sizes["z"] // 2)
+        if self.ndim > 1:
+            options = {"x": "x", "y": "y"} | options
+        figure, axes = plt.subplots(layout="constrained")
+        found.plot(ax=axes, **options)
+        if path is None:
+            return axes
+        figure.savefig(path)
+        plt.close(figure)
+        return None
 
     # -- kernels ----------------------------------------------------------------------------------
 

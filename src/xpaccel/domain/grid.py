@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,9 @@ from xpaccel.domain.part import Ranges
 from xpaccel.errors import DomainError
 
 if TYPE_CHECKING:
+    from xpaccel.domain.checkpoint import Checkpoints
     from xpaccel.domain.field import Field
+    from xpaccel.domain.random import Random
 
 
 class Grid:
@@ -225,6 +228,45 @@ class Grid:
         found = Field(self, np.dtype(dtype), where, boundary, name=name, units=units)
         initial(found, init)
         return found
+
+    def checkpoints(
+        self, folder: str | os.PathLike[str], *, every: int = 0, keep: int = 2, deadline: float | None = None
+    ) -> Checkpoints:
+        """Return what writes checkpoints of a time loop into a folder, and restores them.
+
+        Parameters
+        ----------
+        folder
+            Where they are; made where it is not there.
+        every
+            How many steps lie between two; 0 for none but when the program is stopped.
+        keep
+            How many are kept, the latest.
+        deadline
+            When the program must have stopped, in seconds since 1970 (`time.time`); ``XP_DEADLINE`` without it.
+
+        Examples
+        --------
+        >>> saved = grid.checkpoints("run", every=100)  # doctest: +SKIP
+        >>> for step in range(saved.restore(u=u), 1000):  # doctest: +SKIP
+        ...     u = diffuse(u, 1.0, 0.1, 1.0)
+        ...     saved.after(step + 1, u=u)
+        """
+        from xpaccel.domain.checkpoint import Checkpoints
+
+        return Checkpoints(self, folder, every, keep, deadline)
+
+    def random(self, seed: int) -> Random:
+        """Return what draws random fields: the same on any number of ranks and on any target.
+
+        Parameters
+        ----------
+        seed
+            From 0 to 2**64 - 1. Two generators of one seed draw the same fields in the same order.
+        """
+        from xpaccel.domain.random import Random
+
+        return Random(self, seed)
 
 
 def _cells(shape: int | Sequence[int]) -> tuple[int, ...]:

@@ -172,7 +172,9 @@ def _schedule(sinks: list[Sink], memory: Memory) -> list[Group]:
 
 def _apart(one: Access, other: Access) -> bool:
     """Whether two accesses stay at different places of an axis: those of the components of a vector."""
-    return one.array == other.array and any(
+    if one.array != other.array or not one.index or not other.index:  # a call touches all of it
+        return False
+    return any(
         p.axis < 0 and q.axis < 0 and (p.start - q.start).is_const and p.start != q.start
         for p, q in zip(one.index, other.index, strict=True)
         if isinstance(p, Position) and isinstance(q, Position)

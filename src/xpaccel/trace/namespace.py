@@ -13,25 +13,24 @@ from typing import Any
 import numpy as np
 
 from xpaccel.ops import DTYPES
-from xpaccel.trace import creation, elementwise, lookup, manipulation, protocol, reductions
+from xpaccel.trace import (
+    contraction,
+    creation,
+    elementwise,
+    fourier,
+    linalg,
+    lookup,
+    manipulation,
+    protocol,
+    reductions,
+    sorting,
+)
 from xpaccel.trace.scalar import Number
 from xpaccel.trace.session import current
 from xpaccel.trace.source import trace_error, user_place
 from xpaccel.trace.tracer import FUNCTIONS, Tracer
 
-#: What to do instead of functions that kernels do not know, where there is more to say than usual.
-_INSTEAD = {
-    "matmul": "Write small products as sums of elementwise ones; call large ones outside of the kernel.",
-    "cumulative_sum": "Call it outside of the kernel.",
-    "nonzero": "Its size is known only when the kernel runs: choose with xp.where(mask, a, b).",
-    "sort": "Call it outside of the kernel.",
-}
-_UNKNOWN = (
-    "matmul tensordot vecdot dot cumulative_sum cumulative_prod cumsum cumprod argmax argmin argsort "
-    "sort searchsorted nonzero unique_all unique_counts unique_inverse "
-    "unique_values isin from_dlpack fft linalg random einsum gradient interp convolve "
-    "to_device"
-)
+_UNKNOWN = "isin from_dlpack random gradient convolve to_device"
 
 
 def public(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -61,9 +60,7 @@ def unknown(name: str) -> Callable[..., Any]:
     """Return a function that says that kernels do not know it."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        raise trace_error(
-            f"{name} is not supported in a kernel yet", _INSTEAD.get(name, "Call it outside of the kernel.")
-        )
+        raise trace_error(f"{name} is not supported in a kernel yet", "Call it outside of the kernel.")
 
     call.__name__ = name
     return call
@@ -73,7 +70,19 @@ def fill() -> None:
     """Put every function into `FUNCTIONS`."""
     for name in _UNKNOWN.split():
         FUNCTIONS[name] = unknown(name)
-    for module in (elementwise, creation, manipulation, reductions, lookup, protocol):
+    modules = (
+        elementwise,
+        creation,
+        manipulation,
+        reductions,
+        lookup,
+        sorting,
+        contraction,
+        linalg,
+        fourier,
+        protocol,
+    )
+    for module in modules:
         for name, function in module.table().items():
             FUNCTIONS[name] = public(name, function)
     FUNCTIONS["result_type"] = result_type
@@ -127,6 +136,34 @@ class _Info:
         return found if kind is None else {n: d for n, d in found.items() if np.isdtype(d, kind)}
 
 
+class Part:
+    """``xp.linalg`` or ``xp.fft`` inside a kernel.
+
+    Parameters
+    ----------
+    name
+        Its name.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        found = FUNCTIONS.get(f"{self._name}.{name}")
+        if found is None:
+            found = getattr(getattr(np, self._name), name)
+            if callable(found) and not isinstance(found, type):
+                found = unknown(f"{self._name}.{name}")
+        setattr(self, name, found)
+        return found
+
+    def __dir__(self) -> list[str]:
+        return sorted(name.partition(".")[2] for name in FUNCTIONS if name.startswith(f"{self._name}."))
+
+    def __repr__(self) -> str:
+        return f"<{self._name} of the array namespace of a traced kernel>"
+
+
 class Namespace:
     """What ``array_namespace(u)`` is inside a kernel: the array API standard, and NumPy's other names."""
 
@@ -138,9 +175,11 @@ class Namespace:
     inf = np.inf
     nan = np.nan
     newaxis = None
+    linalg = Part("linalg")
+    fft = Part("fft")
 
     #: The names of `FUNCTIONS` that are not functions of a namespace.
-    _inner = ("in_place", "power_operator", "write_out", "fill", "getitem", "setitem", "ufunc_at")
+    _inner = ("in_place", "power_operator", "write_out", "fill", "getitem", "setitem", "ufunc_at", "accumulate")
 
     def __array_namespace_info__(self) -> _Info:
         """Return what this namespace offers."""
@@ -174,7 +213,7 @@ class Namespace:
 
     def __dir__(self) -> list[str]:
         return sorted(
-            {*object.__dir__(self), *DTYPES, *(n for n in FUNCTIONS if " " not in n and n not in self._inner)}
+            {*object.__dir__(self), *DTYPES, *(n for n in FUNCTIONS if not set(n) & set(" .") and n not in self._inner)}
         )
 
     def __repr__(self) -> str:

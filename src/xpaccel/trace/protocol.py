@@ -51,7 +51,7 @@ _REDUCE = {
 @cache
 def numpy_names() -> dict[str, str]:
     """Return NumPy's name of every function here, with the name in `FUNCTIONS`."""
-    names = {name: name for name in FUNCTIONS if " " not in name and hasattr(np, name)}
+    names = {name: name for name in FUNCTIONS if " " not in name and _in_numpy(name) is not None}
     names.update({op.numpy: op.name for op in OPS.values()})
     names.update(ALIASES)
     names["round"] = "round"
@@ -62,7 +62,15 @@ def numpy_names() -> dict[str, str]:
 @cache
 def _functions() -> dict[Any, str]:
     """Return the name in `FUNCTIONS` of each NumPy function."""
-    return {getattr(np, numpy_name): name for numpy_name, name in numpy_names().items()}
+    return {_in_numpy(numpy_name): name for numpy_name, name in numpy_names().items()}
+
+
+def _in_numpy(name: str) -> Any:
+    """Return what NumPy has by a dotted name, None where it has nothing."""
+    found: Any = np
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found
 
 
 def _unknown(name: str) -> Exception:
@@ -83,6 +91,8 @@ def array_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], options: 
     if method == "at":
         FUNCTIONS["ufunc_at"](name or ufunc.__name__, *inputs)
         return None
+    if method == "accumulate":
+        return FUNCTIONS["accumulate"](ufunc.__name__, *inputs, out=out, **options)
     if ufunc.__name__ == "clip":
         name = "clip"
     if name is None:
