@@ -12,7 +12,7 @@ nox.needs_version = ">=2025.5"
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_venv = "yes"
 nox.options.error_on_missing_interpreters = True
-nox.options.sessions = ["lint", "types", "docs", "bench", "examples", "tests", "mpi", "standin", "cuda"]
+nox.options.sessions = ["lint", "types", "docs", "bench", "examples", "tests", "mpi", "standin", "sanitised", "cuda"]
 
 MEANING = tuple(
     f"tests/test_{name}.py" for name in ("calls", "kernel", "ops", "programs", "recording", "scatter", "soundness")
@@ -41,9 +41,19 @@ def tests(session: nox.Session, backend: str) -> None:
 @nox.session
 def standin(session: nox.Session) -> None:
     """Run the tests of meaning on the `cupy` target over a stand-in for CuPy, whose kernels g++ compiles."""
+    _on_the_standin(session, "pytest", "tests/cuda", "tests/demo", *MEANING)
+
+
+@nox.session
+def sanitised(session: nox.Session) -> None:
+    """Run them under the address sanitiser, which ends a process that reads or writes past an array."""
+    _on_the_standin(session, "python", "tests/cuda/host/sanitised.py", "tests/cuda", *MEANING)
+
+
+def _on_the_standin(session: nox.Session, *words: str) -> None:
     session.install(".[test,demo]")
     session.run(
-        *("pytest", "-n", "auto", "-m", ELSEWHERE, "tests/cuda", *MEANING, *session.posargs),
+        *(*words, "-n", "auto", "-m", f"{ELSEWHERE} and not launches", *session.posargs),
         env={"XP_BACKEND": "cupy", "XP_REQUIRE": "cupy", "PYTHONPATH": "tests/cuda/standin"},
     )
 
@@ -122,8 +132,9 @@ def cuda(session: nox.Session) -> None:
 @nox.session
 @nox.parametrize("toolkit", ["cuda12", "cuda13"])
 def gpu(session: nox.Session, toolkit: str) -> None:
-    """Run the tests that need a real GPU, with the packages for one CUDA major version."""
-    _marked(session, "gpu", f"demo,{toolkit}", "tests on real hardware are planned and not there yet")
+    """Prove all that needs a real GPU, with the packages for one CUDA major version; writes gpu-report.md and .json."""
+    session.install("-e", f".[test,demo,{toolkit}]")
+    session.run("python", "tests/gpu/session.py", *session.posargs)
 
 
 def _marked(session: nox.Session, marker: str, extras: str, absent: str) -> None:

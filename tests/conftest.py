@@ -54,14 +54,15 @@ def backend(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _shared_arrays() -> Iterator[None]:
-    """Let tests hand NumPy's arrays to a device that is the stand-in."""
-    if TARGET != "cupy":
+def _lent_arrays() -> Iterator[None]:
+    """Let tests hand NumPy's arrays to a device: CuPy's, or the stand-in's where that is the `cupy` of the path."""
+    if REASONS[TARGET] is not None or backends.get(TARGET).memory.is_host:
         yield
         return
-    from cuda.adapter import sharing
+    import cupy
+    from cuda.adapter import lending
 
-    with sharing():
+    with lending(cupy):
         yield
 
 

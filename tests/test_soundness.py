@@ -98,7 +98,6 @@ def test_writing_to_an_array_that_overlaps_itself_is_refused(strides):
     np.testing.assert_array_equal(np.nonzero(apart.ravel())[0], [2, 5, 14, 17])
 
 
-@pytest.mark.host("every array of the stand-in is aligned")
 def test_alignment_is_asked_for_at_every_call():
     double = xpa.kernel(lambda u: u * 2)
     double(np.zeros(5))

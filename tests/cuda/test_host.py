@@ -315,6 +315,7 @@ WRONG = {
 }
 
 
+@pytest.mark.skipif(host.sanitiser_loaded(), reason="under the address sanitiser they end the process")
 @pytest.mark.parametrize("name", WRONG)
 def test_what_is_caught_in_any_process(name):
     body, message = WRONG[name]

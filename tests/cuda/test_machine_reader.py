@@ -203,3 +203,9 @@ def test_occupancy(arch, registers, share):
     """As NVIDIA's occupancy calculator has it, for blocks of 256 threads."""
     assert gpus.occupancy(registers) == share
     assert gpus.occupancy(registers, shared=80 * 1024) <= 0.25
+
+
+def test_the_architecture_of_a_cubin(arch):
+    cubin = compiled("y[i] = x[i];", arch).cubin
+    assert [nvrtc.is_for(cubin, other) for other in ARCHES] == [other == arch for other in ARCHES]
+    assert not nvrtc.is_for(b"// PTX".ljust(64), arch)

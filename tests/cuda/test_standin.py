@@ -289,22 +289,6 @@ def test_what_cupy_lacks_is_absent(cp):
         assert not hasattr(cp, name)
 
 
-# -- sharing --------------------------------------------------------------------------------------
-
-
-def test_sharing_is_the_same_memory(cp):
-    host = np.arange(12.0).reshape(3, 4)
-    one, other = cp._standin.share(host[1:, ::-1]), cp._standin.share(host)
-    assert one.strides == host[1:, ::-1].strides
-    assert one.data.ptr == other.data.ptr + 7 * 8
-    assert one.data.mem.ptr == other.data.mem.ptr
-    one[0, 0] = 100
-    assert host[1, 3] == 100
-    assert np.shares_memory(cp._standin.unwrap(one), host)
-    counts = cp._standin.counts
-    assert (counts.h2d, counts.d2h, counts.allocations) == (0, 0, 0)
-
-
 # -- kernels --------------------------------------------------------------------------------------
 
 

@@ -44,9 +44,25 @@ def sanitiser_loaded() -> bool:
 
 def environment() -> dict[str, str]:
     """Return the environment in which a Python process runs kernels under the address sanitiser."""
-    found = subprocess.run(["g++", "-print-file-name=libasan.so"], check=True, capture_output=True, text=True)
+    # The second is for extension modules that throw: the sanitiser looks for what throws when it is loaded.
+    found = [library("libasan.so"), library("libstdc++.so.6")]
     # numpy and Python keep memory until they end; that is no leak of a kernel's.
-    return {**os.environ, "LD_PRELOAD": found.stdout.strip(), "ASAN_OPTIONS": "detect_leaks=0"}
+    return {**os.environ, "LD_PRELOAD": " ".join(found), "ASAN_OPTIONS": "detect_leaks=0"}
+
+
+def library(name: str) -> str:
+    """Return where g++ has a library.
+
+    Raises
+    ------
+    CompileError
+        If it has none of that name; preloading that would be left out without a word.
+    """
+    found = subprocess.run(["g++", f"-print-file-name={name}"], check=True, capture_output=True, text=True)
+    path = found.stdout.strip()
+    if not Path(path).is_absolute():
+        raise CompileError(f"g++ has no {name}: install the package of g++ that brings it")
+    return path
 
 
 @functools.cache

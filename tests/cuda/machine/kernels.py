@@ -95,8 +95,53 @@ def nbody(r, m):
 
 
 @dataclass(frozen=True, slots=True)
+class Sizes:
+    """The shapes that kernels are called with.
+
+    Attributes
+    ----------
+    flat, solid, wave
+        Of the fields of heat2d, heat3d and wave3d.
+    sheets
+        The points of hdiff.
+    options, pair
+        Elements of Black-Scholes and of norm.
+    matrix
+        Of softmax.
+    bodies
+        Of N-body.
+    cells
+        Of the flood.
+    """
+
+    flat: tuple[int, int]
+    solid: tuple[int, int, int]
+    wave: tuple[int, int, int]
+    sheets: tuple[int, int, int]
+    options: int
+    pair: int
+    matrix: tuple[int, int]
+    bodies: int
+    cells: tuple[int, int]
+
+
+#: Where traffic is counted, on the host: as small as a few thousand blocks of threads may be.
+COUNTED = Sizes(
+    flat=(514, 1026),
+    solid=(34, 66, 514),
+    wave=(40, 72, 520),
+    sheets=(64, 32, 160),
+    options=2**18,
+    pair=2**18,
+    matrix=(64, 4096),
+    bodies=512,
+    cells=(256, 512),
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
-    """A kernel with the sizes at which its traffic is counted.
+    """A kernel with the sizes that it is called with.
 
     Attributes
     ----------
@@ -132,12 +177,11 @@ def _cross(shape: tuple[int, ...], rim: int) -> tuple[int, int]:
     return points, points + sum(2 * rim * points // size for size in inner)
 
 
-def _stencils() -> list[Case]:
-    flat, solid, wave = (514, 1026), (34, 66, 514), (40, 72, 520)
-    points2, read2 = _cross(flat, 1)
-    points3, read3 = _cross(solid, 1)
-    points8, read8 = _cross(wave, 4)
-    ni, nj, nk = 64, 32, 160
+def _stencils(sizes: Sizes) -> list[Case]:
+    points2, read2 = _cross(sizes.flat, 1)
+    points3, read3 = _cross(sizes.solid, 1)
+    points8, read8 = _cross(sizes.wave, 4)
+    ni, nj, nk = sizes.sheets
 
     def fields(shape, count, *numbers):
         return lambda rng, dtype: (*(rng.random(shape).astype(dtype) for _ in range(count)), *numbers)
@@ -146,40 +190,41 @@ def _stencils() -> list[Case]:
         return rng.random((ni + 4, nj + 4, nk)).astype(dtype), rng.random((ni, nj, nk)).astype(dtype)
 
     return [
-        Case("heat2d", heat2d, fields(flat, 2, 0.1), points2, read2, points2),
-        Case("heat3d", heat3d, fields(solid, 3, 0.1), points3, read3 + points3, points3),
-        Case("wave3d", wave3d, fields(wave, 4), points8, read8 + 2 * points8, points8),
+        Case("heat2d", heat2d, fields(sizes.flat, 2, 0.1), points2, read2, points2),
+        Case("heat3d", heat3d, fields(sizes.solid, 3, 0.1), points3, read3 + points3, points3),
+        Case("wave3d", wave3d, fields(sizes.wave, 4), points8, read8 + 2 * points8, points8),
         # the stencil is a rhombus: three columns at each corner of f are not read
         Case("hdiff", hdiff, sheets, ni * nj * nk, ((ni + 4) * (nj + 4) - 12 + ni * nj) * nk, ni * nj * nk),
     ]
 
 
-def _rows() -> list[Case]:
-    n, rows, columns, bodies = 2**18, 64, 4096, 512
+def _rows(sizes: Sizes) -> list[Case]:
+    n, bodies = sizes.options, sizes.bodies
+    elements = sizes.matrix[0] * sizes.matrix[1]
 
     def options(rng, dtype):
         return tuple(rng.uniform(low, high, n).astype(dtype) for low, high in ((5, 30), (1, 100), (0.25, 10)))
 
     def pair(rng, dtype):
-        return rng.random(n).astype(dtype), rng.random(n).astype(dtype)
+        return rng.random(sizes.pair).astype(dtype), rng.random(sizes.pair).astype(dtype)
 
     def matrix(rng, dtype):
-        return (rng.standard_normal((rows, columns)).astype(dtype),)
+        return (rng.standard_normal(sizes.matrix).astype(dtype),)
 
     def stars(rng, dtype):
         return rng.random((bodies, 3)).astype(dtype), rng.random(bodies).astype(dtype)
 
     return [
         Case("Black-Scholes", black_scholes, options, n, 3 * n, 2 * n),
-        Case("softmax", softmax, matrix, rows * columns, rows * columns, rows * columns),
-        Case("norm", norm, pair, n, 2 * n, 1),
+        Case("softmax", softmax, matrix, elements, elements, elements),
+        Case("norm", norm, pair, sizes.pair, 2 * sizes.pair, 1),
         Case("N-body", nbody, stars, bodies**2, 4 * bodies, 3 * bodies, "pair"),
     ]
 
 
-def _flood() -> list[Case]:
+def _flood(sizes: Sizes) -> list[Case]:
     flood = example.flood()
-    n, m = 256, 512
+    n, m = sizes.cells
     cells, faces = n * m, n * (m + 1) + (n + 1) * m
     edge = 2 * (n + m)
 
@@ -203,4 +248,9 @@ def _flood() -> list[Case]:
     ]
 
 
-CASES = (*_stencils(), *_rows(), *_flood())
+def cases(sizes: Sizes) -> tuple[Case, ...]:
+    """Return all kernels at some sizes."""
+    return (*_stencils(sizes), *_rows(sizes), *_flood(sizes))
+
+
+CASES = cases(COUNTED)

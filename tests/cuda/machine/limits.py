@@ -13,7 +13,9 @@ from cuda.machine.traffic import Launch
 from xpaccel.codegen.device import PLAIN
 
 MOST_RATIO = 1.1
-#: Three blocks at once: a block that waits for a barrier, or for memory, leaves two that go on.
+#: Three blocks of 256 threads at once, 24 of 64 warps. Where one waits for a barrier, two go on. And memory is kept
+#: busy: the 3.35 TB/s of an H100 at about 600 ns take 15 kB under way on each of its 132 multiprocessors, which are
+#: five loads of float32, or three of float64, by each thread of three blocks, and by two blocks half as many again.
 LEAST_OCCUPANCY = 3 / 8
 
 #: Limits that are not kept yet: ``(limit, kernel, dtypes)``, and why.

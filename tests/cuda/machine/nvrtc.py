@@ -49,6 +49,12 @@ class Binary:
     shared: int
 
 
+def is_for(cubin: bytes, arch: int) -> bool:
+    """Whether a cubin is machine code for that very architecture; its header has the number in one of two places."""
+    flags = int.from_bytes(cubin[48:52], "little")
+    return cubin[:4] == b"\x7fELF" and arch in (flags & 0xFF, flags >> 8 & 0xFF)
+
+
 def packages() -> tuple[Path, ...]:
     """Return the folders in which NVIDIA's wheels keep their files."""
     if importlib.util.find_spec("nvidia") is None:
@@ -99,13 +105,21 @@ def compile_kernel(source: str, arch: int, options: Sequence[str]) -> Binary:
         log = _output(program, "ProgramLog").rstrip(b"\0").decode()
         if code:
             raise NvrtcError(f"NVRTC refuses the source for sm_{arch} ({_name(code)}):\n{log}")
-        return _binary(_output(program, "CUBIN"), _output(program, "PTX").rstrip(b"\0").decode(), log)
+        return binary(_output(program, "CUBIN"), _output(program, "PTX").rstrip(b"\0").decode(), log)
     finally:
         library.nvrtcDestroyProgram(ctypes.byref(program))
 
 
-def _binary(cubin: bytes, ptx: str, log: str) -> Binary:
-    """Read what ptxas says. It describes the functions that a kernel calls too, without registers of their own."""
+def binary(cubin: bytes, ptx: str, log: str) -> Binary:
+    """Return machine code with what ptxas says of it, which `log` is, under ``--verbose``.
+
+    It describes the functions that a kernel calls too, without registers of their own.
+
+    Raises
+    ------
+    NvrtcError
+        If there is not exactly one kernel.
+    """
     used = _USED.findall(log)
     if len(used) != 1:
         raise NvrtcError(f"the source has {len(used)} kernels; one is needed. The assembler said:\n{log}")

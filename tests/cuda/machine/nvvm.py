@@ -89,10 +89,10 @@ def compile_kernel(
     options = [f"-arch=sm_{arch}", *(["-lto", "-fma=0"] if strict else [])]
     if not strict:
         cubin, log = _link(code.encode(), nvjitlink.InputType.PTX, [*options, "-verbose"])
-        return nvrtc._binary(cubin, code, log)
+        return nvrtc.binary(cubin, code, log)
     cubin, log = _link(code, nvjitlink.InputType.LTOIR, [*options, "-verbose"])
     ptx, _ = _link(code, nvjitlink.InputType.LTOIR, [*options, "-ptx"])
-    return nvrtc._binary(cubin, ptx.rstrip(b"\0").decode(), log)
+    return nvrtc.binary(cubin, ptx.rstrip(b"\0").decode(), log)
 
 
 def _is_there(module: str) -> bool:

@@ -112,7 +112,7 @@ def record(kernel: Kernel, arguments: Sequence[Any]) -> Traffic:
         Arrays, which are left as they are, and numbers.
     """
     name = getattr(kernel, "__name__", "kernel")
-    compiled, sizes = Dispatcher(kernel.python, name, Stats()).inspect(tuple(arguments), {}, "cupy")
+    compiled, sizes = Dispatcher(kernel.python, name, Stats(), kernel.options).inspect(tuple(arguments), {}, "cupy")
     if compiled.constants:
         raise ValueError(f"{name} captures arrays, which are not counted")
     memory = _Memory()

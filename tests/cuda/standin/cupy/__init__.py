@@ -19,6 +19,7 @@ __version__ = "0+standin"
 from cupy import _create, _functions, _names, _standin, cuda, fft, lib, linalg
 from cupy._array import ndarray
 from cupy._create import array, asarray, ascontiguousarray, asfortranarray, asnumpy, empty, empty_like
+from cupy._elementwise import ElementwiseKernel, fuse
 from cupy._memory import get_default_memory_pool
 from cupy._raw import RawKernel, RawModule
 from cupy._ufunc import ufunc

@@ -10,6 +10,7 @@ import numpy as np
 
 from cupy import _functions, _standin
 from cupy._array import ndarray
+from cupy._memory import MemoryPointer, UnownedMemory
 
 
 def delegate(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -36,6 +37,8 @@ def array(
         raise NotImplementedError("subok is not supported")
     if isinstance(obj, ndarray):
         return _functions.run(np.array, (obj,), {"dtype": dtype, "copy": copy or None, "order": order, "ndmin": ndmin})
+    if hasattr(obj, "__cuda_array_interface__"):
+        return array(_shown(obj), dtype, copy, order or "K", ndmin=ndmin)
     if _holds_device_arrays(obj):
         stacked = _functions.run(np.stack, ([array(item) for item in obj],))
         return array(stacked, dtype, copy=False, order=order, ndmin=ndmin)
@@ -82,6 +85,18 @@ def asnumpy(a: Any, stream: Any = None, order: str = "C", out: Any = None, *, bl
         return np.asarray(a, order=order)
     out[...] = a
     return out
+
+
+def _shown(obj: Any) -> ndarray:
+    """Return the device array that somebody else's object shows: the same memory."""
+    told = obj.__cuda_array_interface__
+    shape, dtype, strides, at = told["shape"], np.dtype(told["typestr"]), told.get("strides"), told["data"][0]
+    if strides is None:
+        strides = tuple(int(np.prod(shape[axis + 1 :])) * dtype.itemsize for axis in range(len(shape)))
+    reach = [(size - 1) * stride for size, stride in zip(shape, strides, strict=True)]
+    low, high = sum(min(r, 0) for r in reach), sum(max(r, 0) for r in reach) + dtype.itemsize
+    memory = UnownedMemory(at + low, high - low, obj)
+    return ndarray(shape, dtype, MemoryPointer(memory, -low), strides)
 
 
 def _holds_device_arrays(obj: Any) -> bool:

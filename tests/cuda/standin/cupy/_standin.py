@@ -1,7 +1,7 @@
-"""The stand-in's own side, which CuPy does not have: counters, the devices it pretends to have, sharing memory.
+"""The stand-in's own side, which CuPy does not have: counters, and the devices that it pretends to have.
 
 Everything here is for tests. `counts` says what crossed between host and "device" and what was launched;
-`set_devices` chooses what a process sees; `share` and `unwrap` show the same memory to NumPy and to the stand-in.
+`set_devices` chooses what a process sees.
 """
 
 from __future__ import annotations
@@ -12,12 +12,8 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from cupy._array import ndarray
 
 
 @dataclasses.dataclass
@@ -149,25 +145,6 @@ def use_device(ordinal: int) -> None:
 
 
 set_devices(1)
-
-
-# -- sharing memory with NumPy --------------------------------------------------------------------
-
-
-def share(array: np.ndarray) -> ndarray:
-    """Return a device array that is this very memory: views, strides and writes are the same."""
-    from cupy import _array, _memory
-
-    root = array
-    while isinstance(root.base, np.ndarray):
-        root = root.base
-    low, high = np.lib.array_utils.byte_bounds(root)
-    return _array.adopt(array, _memory.UnownedMemory(low, high - low, root, current_device()))
-
-
-def unwrap(array: ndarray) -> np.ndarray:
-    """Return the memory of a device array as a NumPy array; nothing is copied or counted."""
-    return array._host
 
 
 def reset() -> None:
