@@ -12,6 +12,7 @@ _TABLE = {
     "numpy": "xpaccel.backends.eager:NumPy",
     "numba": "xpaccel.backends.cpu.target:Numba",
     "cupy": "xpaccel.backends.cuda.target:CuPy",
+    "numba-cuda": "xpaccel.backends.numba_cuda.target:NumbaCuda",
 }
 
 

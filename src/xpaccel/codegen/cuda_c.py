@@ -19,6 +19,7 @@ from xpaccel.codegen.device import (
     LANES,
     PLAIN,
     RUNS,
+    THREADS,
     ChainCode,
     DeviceCode,
     columns,
@@ -49,8 +50,6 @@ from xpaccel.loops.program import LANES as WIDTH
 from xpaccel.ops import OPS, dtype_kind
 
 ENTRY = "nest"
-#: Threads of a block; a kernel may use 64K / THREADS / 2 registers at half of the greatest occupancy.
-THREADS = 256
 _UNSIGNED = {"int8": "uint32", "int16": "uint32", "int32": "uint32", "int64": "uint64"}
 _WRAPPING = ("add", "subtract", "multiply", "negative", "square")
 _THREAD = {

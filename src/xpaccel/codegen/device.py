@@ -19,6 +19,8 @@ from xpaccel.loops.program import Index, LoopProgram, Nest, Position
 #: How an element of a nest is run: by a thread; by a thread that walks the reduced axes in order; by the lanes
 #: of warps, which reduce the innermost axis; or by a thread that walks a run of axis 0 in order.
 PLAIN, STRIP, LANES, RUNS = "plain", "strip", "lanes", "runs"
+#: Threads of a block; a kernel may use 64K / THREADS / 2 registers at half of the greatest occupancy.
+THREADS = 256
 #: A column of more elements than this is no queue of registers.
 LONGEST_COLUMN = 16
 
@@ -81,6 +83,11 @@ class ChainCode:
 
     source: str
     parts: tuple[DeviceCode, ...]
+
+    @property
+    def fields(self) -> tuple[tuple[str, str], ...]:
+        """The arguments of all nests."""
+        return tuple(field for part in self.parts for field in part.fields)
 
     #: As `DeviceCode` has them.
     form = LANES

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from xpaccel.codegen.cuda_c import THREADS
+from xpaccel.codegen.device import THREADS
 
 #: Of a multiprocessor, sm_80 to sm_100: 32-bit registers, warps, and the unit in which a warp gets its registers.
 REGISTERS, WARPS, UNIT = 65536, 64, 256

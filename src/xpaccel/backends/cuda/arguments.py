@@ -1,4 +1,7 @@
-"""The one argument of a CUDA kernel: a structure, packed once for a geometry and patched at each call."""
+"""What a CUDA kernel is told, as bytes: a structure, packed once for a geometry and patched at each call.
+
+It is the one argument of a kernel of CUDA C++. A kernel of Numba CUDA takes the fields one by one.
+"""
 
 from __future__ import annotations
 
@@ -44,6 +47,11 @@ class Arguments:
     report
         Takes the sizes and the lines of the nest's checks, and returns the address of the status and the number of
         the first check (`xpaccel.codegen.device.DeviceCode`).
+
+    Attributes
+    ----------
+    streams
+        The array, and the offset in bytes from where it lies, of each of the first fields: the pointers.
     """
 
     def __init__(
@@ -64,8 +72,9 @@ class Arguments:
             template[f"s{number}"] = geometry.strides[array][axis]
         for axis, (low, high) in enumerate(box):
             template[f"lo{axis}"], template[f"hi{axis}"] = low, high
-        if code.marches:
-            template["chunk"] = shape.chunk
+        for name, value in (("chunk", shape.chunk), ("team", shape.warps)):
+            if name in names:
+                template[name] = value
         for number, position in enumerate(layout.indices):
             template[f"k{number}"] = position.start.value(geometry.sizes)
         if layout.checks:
@@ -75,12 +84,13 @@ class Arguments:
             lines = [check.line for check in layout.checks]
             template["status"], template["site"] = report(list(zip(sizes, lines, strict=True)))
         self._template = template.tobytes()
+        self._dtype = dtype
         self._void = np.dtype((np.void, dtype.itemsize))
         self._pointers = struct.Struct(f"={len(layout.streams)}Q")
-        self._streams: list[tuple[int, int]] = []
+        self.streams: list[tuple[int, int]] = []
         for stream in layout.streams:
             offset = geometry.offset(stream.array, stream.starts)
-            self._streams.append((stream.array, offset * np.dtype(loops.arrays[stream.array].dtype).itemsize))
+            self.streams.append((stream.array, offset * np.dtype(loops.arrays[stream.array].dtype).itemsize))
         self._scalars = [self._patch(loops, number, dtype) for number in (*layout.integers, *layout.floats)]
 
     @staticmethod
@@ -95,10 +105,15 @@ class Arguments:
         """Return the argument, an array of one element, for these addresses (by array) and scalars."""
         return np.frombuffer(self.block(addresses, scalars), self._void)
 
+    def values(self, addresses: Sequence[int], scalars: Sequence[complex]) -> list[Any]:
+        """Return the fields one by one, as NumPy's scalars."""
+        record = np.frombuffer(self.block(addresses, scalars), self._dtype)[0]
+        return [record[name] for name in self._dtype.names or ()]
+
     def block(self, addresses: Sequence[int], scalars: Sequence[complex]) -> bytearray:
         """Return the bytes of the argument."""
         block = bytearray(self._template)
-        self._pointers.pack_into(block, 0, *[addresses[array] + offset for array, offset in self._streams])
+        self._pointers.pack_into(block, 0, *[addresses[array] + offset for array, offset in self.streams])
         for number, place, code, is_complex in self._scalars:
             value = scalars[number]
             if is_complex:
@@ -116,8 +131,13 @@ class ChainArguments:
 
     def __init__(self, parts: Sequence[Arguments]) -> None:
         self._parts = parts
+        self.streams = [stream for part in parts for stream in part.streams]
 
     def pack(self, addresses: Sequence[int], scalars: Sequence[complex]) -> np.ndarray[tuple[int], np.dtype[np.void]]:
         """Return the argument, an array of one element, for these addresses (by array) and scalars."""
         block = b"".join(part.block(addresses, scalars) for part in self._parts)
         return np.frombuffer(block, np.dtype((np.void, len(block))))
+
+    def values(self, addresses: Sequence[int], scalars: Sequence[complex]) -> list[Any]:
+        """Return the fields one by one, as NumPy's scalars."""
+        return [value for part in self._parts for value in part.values(addresses, scalars)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import cupy
@@ -15,6 +15,16 @@ from xpaccel.backends.gpu import faults, nvtx
 from xpaccel.loops.cost import Cost, cost
 from xpaccel.loops.program import LoopProgram
 
+#: Puts a kernel on the current stream, for the addresses of the program's arrays and its scalars.
+Launch = Callable[[Sequence[int], Sequence[Any]], None]
+
+
+def packed(planned: Planned, name: str) -> Launch:
+    """Return the launch of a kernel of CUDA C++; profilers are told that it is of the kernel `name`."""
+    call = nvtx.marked(function(planned.code.source, planned.shape), nvtx.label(name, planned.lines))
+    grid, block, pack = planned.shape.grid, planned.shape.block, planned.arguments.pack
+    return lambda addresses, scalars: call(grid, block, (pack(addresses, scalars),))
+
 
 class CudaEngine:
     """The kernels of a program.
@@ -25,17 +35,20 @@ class CudaEngine:
         The program and its kernels.
     name
         The kernel's, for profilers.
+    prepare
+        Compiles a kernel and returns its launch.
     """
 
-    def __init__(self, loops: LoopProgram, kernels: Kernels, name: str) -> None:
-        self.loops, self.kernels, self.name = loops, kernels, name
+    def __init__(
+        self, loops: LoopProgram, kernels: Kernels, name: str, prepare: Callable[[Planned, str], Launch] = packed
+    ) -> None:
+        self.loops, self.kernels, self.name, self.prepare = loops, kernels, name, prepare
 
     def bind(self, geometry: Geometry) -> CudaLaunches:
         """Choose the shapes of the launches for arrays of certain sizes, and compile for them."""
         launches, costs = [], []
         for planned in plan(self.loops, self.kernels, geometry, reporting):
-            call = nvtx.marked(function(planned.code.source, planned.shape), nvtx.label(self.name, planned.lines))
-            launches.append((call, planned))
+            launches.append((self.prepare(planned, self.name), planned))
             costs.append([cost(self.loops, nest, geometry.sizes) for nest in planned.nests])
         waits = config.sync()
         return CudaLaunches(launches, costs if debug.level() >= 2 else [], waits)
@@ -62,7 +75,7 @@ class CudaLaunches:
     """The launches of a program, in order, and what the nests of each cost where that is to be shown."""
 
     def __init__(
-        self, launches: Sequence[tuple[Any, Planned]], costs: Sequence[Sequence[Cost]], waits: bool = False
+        self, launches: Sequence[tuple[Launch, Planned]], costs: Sequence[Sequence[Cost]], waits: bool = False
     ) -> None:
         self._launches, self._costs, self._waits = launches, costs, waits
 
@@ -78,18 +91,18 @@ class CudaLaunches:
         if self._costs:
             self._run_shown(addresses, scalars)
             return
-        for call, planned in self._launches:
-            call(planned.shape.grid, planned.shape.block, (planned.arguments.pack(addresses, scalars),))
+        for launch, _ in self._launches:
+            launch(addresses, scalars)
         if self._waits and not cupy.cuda.get_current_stream().is_capturing():
             synchronize()
             faults.look()
 
     def _run_shown(self, addresses: Sequence[int], scalars: Sequence[Any]) -> None:
         """Launch one by one, wait, and show the time and the traffic of each."""
-        for (call, planned), costs in zip(self._launches, self._costs, strict=True):
+        for (launch, planned), costs in zip(self._launches, self._costs, strict=True):
             first, last = cupy.cuda.Event(), cupy.cuda.Event()
             first.record()
-            call(planned.shape.grid, planned.shape.block, (planned.arguments.pack(addresses, scalars),))
+            launch(addresses, scalars)
             last.record()
             last.synchronize()
             seconds = max(cupy.cuda.get_elapsed_time(first, last) * 1e-3, 1e-9)

@@ -33,13 +33,15 @@ class Faults:
         An int32 that host and device see: its address, and what keeps it alive.
     wait
         Waits until the device has done everything.
+    late
+        Whether calls return before their kernels have run, so that an error needs a word on that.
     """
 
-    def __init__(self, memory: tuple[int, Any], wait: Callable[[], None]) -> None:
+    def __init__(self, memory: tuple[int, Any], wait: Callable[[], None], late: bool = True) -> None:
         self.address, self._owner = memory
         self._word = ctypes.c_int32.from_address(self.address)
         self._word.value = 0
-        self._wait = wait
+        self._wait, self._late = wait, late
         self._sites: list[tuple[int, str]] = []
         self._lock = threading.Lock()
 
@@ -73,7 +75,8 @@ class Faults:
             self._word.value = 0
         if site:
             error = out_of_bounds(*self._sites[site - 1])
-            error.add_note(_LATE)
+            if self._late:
+                error.add_note(_LATE)
             raise error
 
 
