@@ -14,14 +14,17 @@ from typing import Any
 from llvmlite import ir
 from numba.core import types
 from numba.cuda import cgutils
+from numba.cuda.core.targetconfig import ConfigStack
 from numba.cuda.extending import intrinsic
-from numba.cuda.flags import Flags
 
 from xpaccel.codegen import emit
 from xpaccel.ops import DTYPES
 
 __all__ = [
     *DTYPES,
+    "atomic_max",
+    "atomic_min",
+    "atomic_sum",
     "bits",
     "cast",
     "function",
@@ -35,8 +38,10 @@ __all__ = [
     "place",
     "put",
     "report",
+    "same",
     "select",
     "store",
+    "swap",
     "warp_barrier",
 ]
 
@@ -191,6 +196,72 @@ def _report(typing: Any, address: Any, site: Any, check: Any) -> Any:
     return types.void(address, types.int32, types.int32), code
 
 
+def _atomic(name: str) -> Code:
+    """Return the intrinsic ``atomic_<name>(address, index, value)``, on what the hardware has it for."""
+
+    def atomic(typing: Any, address: Any, index: Any, value: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            address, index, value = args
+            dtype = signature.args[2]
+            if isinstance(dtype, types.Complex):  # each part on its own
+                pointer, _ = _element(context, builder, address, builder.shl(index, _INDEX(1)), dtype.underlying_float)
+                for k, part in enumerate(emit.parts(context, builder, dtype, value)):
+                    _add_float(builder, builder.gep(pointer, [_INDEX(k)]), part)
+            else:
+                pointer, _ = _element(context, builder, address, index, dtype)
+                if isinstance(dtype, types.Float):
+                    _add_float(builder, pointer, value)
+                else:
+                    word = "add" if name == "sum" else name if dtype.signed else f"u{name}"
+                    builder.atomic_rmw(word, pointer, value, "monotonic")
+            return context.get_dummy_value()
+
+        return types.void(address, types.int64, value), code
+
+    atomic.__name__ = atomic.__qualname__ = f"atomic_{name}"
+    return atomic
+
+
+def _add_float(builder: Any, pointer: Any, value: Any) -> None:
+    width = 32 if isinstance(value.type, ir.FloatType) else 64
+    kind = ir.FunctionType(value.type, [pointer.type, value.type])
+    name = f"llvm.nvvm.atomic.load.add.f{width}.p{_GLOBAL}f{width}"
+    builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [pointer, value])
+
+
+def _bits_of(builder: Any, value: Any) -> Any:
+    """Return a number's bits as an integer."""
+    kind = value.type
+    if isinstance(kind, ir.IntType):
+        return value
+    return builder.bitcast(value, ir.IntType(32 if isinstance(kind, ir.FloatType) else 64))
+
+
+def _same(typing: Any, x: Any, y: Any) -> Any:
+    """``same(x, y)``: whether two numbers have the same bits."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.icmp_unsigned("==", *(_bits_of(builder, arg) for arg in args))
+
+    return (types.boolean(x, y), code) if x == y else None
+
+
+def _swap(typing: Any, address: Any, index: Any, seen: Any, wanted: Any) -> Any:
+    """``swap(address, index, seen, wanted)``: put `wanted` into an element that is `seen`; return what it was."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        address, index, *numbers = args
+        pointer, _ = _element(context, builder, address, index, signature.return_type)
+        seen, wanted = (_bits_of(builder, number) for number in numbers)
+        word = builder.bitcast(pointer, seen.type.as_pointer(_GLOBAL))
+        before = builder.extract_value(builder.cmpxchg(word, seen, wanted, "monotonic", "monotonic"), 0)
+        return builder.bitcast(before, numbers[0].type)
+
+    return (seen(address, types.int64, seen, wanted), code) if seen == wanted else None
+
+
+atomic_sum, atomic_max, atomic_min = (intrinsic(_atomic(name)) for name in ("sum", "max", "min"))
+same, swap = intrinsic(_same), intrinsic(_swap)
 load, load_rw, store = intrinsic(_load), intrinsic(_load_rw), intrinsic(_store)
 get, put, warp_barrier = intrinsic(_get), intrinsic(_put), intrinsic(_warp_barrier)
 place, outside, report = intrinsic(_place), intrinsic(_outside), intrinsic(_report)
@@ -292,10 +363,7 @@ def function(name: str, arity: int, returns: str = "same", library: str = "") ->
         kind = _kind(dtype)
         if kind in codes:
             return codes[kind](context, builder, dtype, *args)
-        flags = Flags()
-        flags.error_model = "numpy"  # a division by zero is a number, not an exception
-        formula = context.compile_subroutine(builder, _FORMULAS[name][kind], signature, flags=flags)
-        return context.call_internal(builder, formula.fndesc, signature, args)
+        return _called(context, builder, _FORMULAS[name][kind], signature, args)
 
     def one(typing: Any, x: Any) -> Any:
         return typed((x,))
@@ -308,6 +376,27 @@ def function(name: str, arity: int, returns: str = "same", library: str = "") ->
     made = intrinsic(definition)
     made.xpaccel_name = name
     return made
+
+
+def search(formula: Callable[..., Any]) -> Any:
+    """Make a formula of an address and three positions a function of generated source, which returns a position."""
+
+    def definition(typing: Any, keys: Any, at: Any, first: Any, end: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return _called(context, builder, formula, signature, args)
+
+        return types.int64(keys, types.int64, types.int64, types.int64), code
+
+    definition.__name__ = definition.__qualname__ = formula.__name__
+    return intrinsic(definition)
+
+
+def _called(context: Any, builder: Any, formula: Callable[..., Any], signature: Any, args: Any) -> Any:
+    """Compile a formula with the nest, and call it."""
+    flags = ConfigStack().top().copy()  # the architecture among them
+    flags.error_model = "numpy"  # a division by zero is a number, not an exception
+    made = context.compile_subroutine(builder, formula, signature, flags=flags)
+    return context.call_internal(builder, made.fndesc, signature, args)
 
 
 def on(function: Any, kinds: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -19,11 +19,11 @@ if TYPE_CHECKING or is_simulated():
 else:
     from xpaccel.codegen import cuda_device as basis
 
-bits, cast, like, select = basis.bits, basis.cast, basis.like, basis.select
+bits, cast, like, load, select = basis.bits, basis.cast, basis.like, basis.load, basis.select
 function, on = basis.function, basis.on
 
 inf, nan = math.inf, math.nan
-_UINT64 = vars(basis)["uint64"]
+_INT64, _UINT64 = vars(basis)["int64"], vars(basis)["uint64"]
 _LN2 = math.log(2)
 
 # -- what is a primitive on most dtypes -------------------------------------------------------------------
@@ -173,6 +173,45 @@ def real_logaddexp(x: Any, y: Any) -> Any:
     return (x if difference > like(0, x) else y) + log1p(exp(-fabs(difference)))
 
 
+# -- points in order, and atomic ones ---------------------------------------------------------------------
+
+largest, smallest = function("largest", 2), function("smallest", 2)
+
+
+@on(largest, "f")
+def largest_in_any_order(x: Any, y: Any) -> Any:
+    """Return the larger number, the same bits in every order: one NaN for all of them, and 0 is more than -0."""
+    if x != x or y != y:
+        return like(nan, x)
+    return x if x > y or (x == y and not signbit(x)) else y
+
+
+@on(smallest, "f")
+def smallest_in_any_order(x: Any, y: Any) -> Any:
+    """Return the smaller number, the same bits in every order."""
+    if x != x or y != y:
+        return like(nan, x)
+    return x if x < y or (x == y and signbit(x)) else y
+
+
+@basis.search
+def run_end(keys: Any, at: int, first: int, end: int) -> int:
+    """Return the end of the run of equal keys that begins at `first`: by steps that double, then by halving."""
+    key = load(keys, at + first, _INT64)
+    low, step = first, 1  # what is at `low` is of the run
+    while step < end - low and load(keys, at + low + step, _INT64) == key:
+        low += step
+        step *= 2
+    high = min(low + step, end)  # what is at `high` is not
+    while high - low > 1:
+        middle = low + (high - low) // 2
+        if load(keys, at + middle, _INT64) == key:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
 # -- classes of numbers, bits -----------------------------------------------------------------------------
 
 isnan, isinf, isfinite = (function(name, 1, "bool") for name in ("isnan", "isinf", "isfinite"))
@@ -255,4 +294,4 @@ FUNCTIONS: dict[str, Any] = {name: value for name, value in vars().items() if na
 FUNCTIONS |= {"cast": cast, "select": select}
 
 globals().update({name: getattr(basis, name) for name in basis.__all__})
-__all__ = ["inf", "nan", *basis.__all__, *FUNCTIONS]
+__all__ = ["inf", "nan", "run_end", *basis.__all__, *FUNCTIONS]

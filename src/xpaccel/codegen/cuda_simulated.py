@@ -6,9 +6,10 @@ raises. An address is a `Pointer`, which knows the memory that it may touch.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from xpaccel.ops import DTYPES, OPS
 __all__ = [
     *DTYPES,
     "Pointer",
+    "atomic_max",
+    "atomic_min",
+    "atomic_sum",
     "bits",
     "cast",
     "function",
@@ -30,12 +34,15 @@ __all__ = [
     "place",
     "put",
     "report",
+    "same",
     "select",
     "store",
+    "swap",
 ]
 
 globals().update({name: np.dtype(name).type for name in DTYPES})
 
+F = TypeVar("F", bound=Callable[..., Any])
 _FORMULAS: dict[str, dict[str, Callable[..., Any]]] = {}
 
 
@@ -108,15 +115,50 @@ def outside(index: Any, size: int) -> Any:
     return not -size <= index < size
 
 
-def place(index: Any, size: int, is_outside: Any) -> int:
+def place(index: Any, size: int, is_outside: Any) -> Any:
     """Return where an index points to; element 0 where it is outside."""
-    return 0 if is_outside else int(index) + (size if index < 0 else 0)
+    return np.int64(0 if is_outside else int(index) + (size if index < 0 else 0))
 
 
 def report(status: Pointer, site: Any, check: int) -> None:
     """Put a check's number into a status that nobody has taken."""
     if load(status, 0, np.int32) == 0:
         store(status, 0, np.int32(site + check))
+
+
+_atomic = threading.Lock()
+
+
+def _combining(function: Callable[..., Any]) -> Callable[[Pointer, int, Any], None]:
+    """Return what combines a value with an element, in one indivisible step."""
+
+    def combine(pointer: Pointer, index: int, value: Any) -> None:
+        with _atomic:
+            store(pointer, index, function(load(pointer, index, type(value)), value))
+
+    return combine
+
+
+atomic_sum, atomic_max, atomic_min = map(_combining, (np.add, np.maximum, np.minimum))
+
+
+def same(x: Any, y: Any) -> bool:
+    """Whether two numbers have the same bits."""
+    return bool(x.tobytes() == y.tobytes())
+
+
+def swap(pointer: Pointer, index: int, seen: Any, wanted: Any) -> Any:
+    """Put `wanted` into an element that is `seen`, in one indivisible step; return what it was."""
+    with _atomic:
+        before = load(pointer, index, type(seen))
+        if same(before, seen):
+            store(pointer, index, wanted)
+    return before
+
+
+def search(formula: F) -> F:
+    """Make a formula of an address and three positions a function of generated source, which returns a position."""
+    return formula
 
 
 # -- casts and selection ----------------------------------------------------------------------------------

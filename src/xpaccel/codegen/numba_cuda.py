@@ -8,6 +8,7 @@ groups of `LANES` lanes share a row, and all threads of a block reach the same b
 
 from __future__ import annotations
 
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from math import isinf, isnan
 
@@ -16,6 +17,7 @@ import numpy as np
 from xpaccel.codegen.device import (
     LANES,
     PLAIN,
+    RUNS,
     THREADS,
     ChainCode,
     DeviceCode,
@@ -29,8 +31,21 @@ from xpaccel.codegen.device import (
     written,
 )
 from xpaccel.codegen.layout import layout
+from xpaccel.graph.affine import Affine
 from xpaccel.graph.scalar import literal
-from xpaccel.loops.program import BLOCK, COMBINE, IN_ORDER, Chain, LoopProgram, Moves, Nest, Store, Value, identity_of
+from xpaccel.loops.program import (
+    BLOCK,
+    COMBINE,
+    IN_ORDER,
+    Chain,
+    LoopProgram,
+    Moves,
+    Nest,
+    Position,
+    Store,
+    Value,
+    identity_of,
+)
 from xpaccel.loops.program import LANES as WIDTH
 from xpaccel.ops import OPS, dtype_kind
 
@@ -166,6 +181,8 @@ class _Printer:
             self.enter(axis, depth)
         if self.form == LANES:
             self.reduce_lanes(depth)
+        elif self.form == RUNS:
+            self.combine_runs(depth)
         else:
             self.run_points(depth)
 
@@ -222,12 +239,17 @@ class _Printer:
         """Open the loops over kept axes, the last three over threads; return the depth inside."""
         for axis in axes:
             if axis in self.threads:
-                name = "xyz"[self.threads.index(axis)]
-                first = f"lo{axis} + cuda.blockIdx.{name} * cuda.blockDim.{name} + cuda.threadIdx.{name}"
-                depth = self.loop(axis, first, f"hi{axis}", f"cuda.gridDim.{name} * cuda.blockDim.{name}", depth)
+                first, step = self.spread(axis)
+                depth = self.loop(axis, first, f"hi{axis}", step, depth)
             else:
                 depth = self.walk(axis, depth)
         return depth
+
+    def spread(self, axis: int) -> tuple[str, str]:
+        """Return where a thread begins along an axis, and its step."""
+        name = "xyz"[self.threads.index(axis)]
+        first = f"lo{axis} + cuda.blockIdx.{name} * cuda.blockDim.{name} + cuda.threadIdx.{name}"
+        return first, f"cuda.gridDim.{name} * cuda.blockDim.{name}"
 
     def march(self, depth: int) -> int:
         """Open the loop over a thread's planes: fill the queues but for their leading elements, then load these."""
@@ -281,6 +303,55 @@ class _Printer:
                     names[key] = f"{self.a}x{axis}_{len(names)}"
                     self.put(depth, f"{names[key]} = {' + '.join(filter(None, key))}")
                 self.offsets[number] = names[key]
+
+    # -- points in order --------------------------------------------------------------------------
+
+    def combine_runs(self, depth: int) -> None:
+        """Combine each run of axis 0 with its element, in order: a thread for each, the one of its first point."""
+        (store,) = self.nest.stores
+        stream, offset = self.layout.places[self.nest.runs, (Position(Affine(), 0, 1),)]
+        keys, key, outside = f"p{stream}, {offset}", f"load(p{stream}, {offset} + first{{}}, int64)", depth
+        for axis in range(len(self.nest.extents)):
+            name, first, step = f"i{axis}" if axis else "first", f"lo{axis}", "1"
+            if axis in self.threads:
+                first, step = self.spread(axis)
+            self.put(depth, f"{name} = {first}")
+            self.put(depth, f"while {name} < hi{axis}:")
+            self.steps.append(f"{name} += {step}")
+            depth += 1
+            if axis:
+                self.enter(axis, depth)
+        self.put(depth, f"if first == lo0 or {key.format(' - 1')} != {key.format('')}:")
+        self.steps.append("")
+        depth += 1
+        offsets, inside = list(self.offsets), len(self.order)
+        self.put(depth, "i0 = first")
+        self.move(0, depth)
+        self.values(inside, depth, self.needed(store.args))
+        index = self.index(
+            *self.layout.places[store.array, store.index], self.moved(store.array, store.moves, store.args)
+        )
+        kept, pointer = self.program.arrays[store.array].dtype, self.layout.places[store.array, store.index][0]
+        self.put(depth, f"place_of_run = {index}")
+        self.put(depth, f"element = load_rw(p{pointer}, place_of_run, {kept})")
+        self.offsets = offsets
+        self.put(depth, f"end = run_end({keys}, first, hi0)")
+        self.put(depth, "while i0 < end:")
+        self.move(0, depth + 1)
+        self.values(inside, depth + 1, self.needed([store.value]))
+        self.put(depth + 1, f"element = {self.joined(store, 'element', f'v{store.value}')}")
+        self.put(depth + 1, "i0 += 1")
+        self.put(depth, f"store(p{pointer}, place_of_run, element)")
+        self.close(depth, outside)
+
+    def needed(self, numbers: Sequence[int]) -> set[int]:
+        """Return the numbers of the values that some values are computed from, and their own."""
+        found, left = set[int](), list(numbers)
+        while left:
+            number = left.pop()
+            found.add(number)
+            left += self.nest.values[number].args
+        return found
 
     # -- reductions -------------------------------------------------------------------------------
 
@@ -449,10 +520,10 @@ class _Printer:
 
     # -- expressions ------------------------------------------------------------------------------
 
-    def values(self, level: int, depth: int) -> None:
-        """Print the values that stand inside `level` loops."""
+    def values(self, level: int, depth: int, among: Container[int] | None = None) -> None:
+        """Print the values that stand inside `level` loops, or some of them."""
         for number, value in enumerate(self.nest.values):
-            if self.levels[number] == level:
+            if self.levels[number] == level and (among is None or number in among):
                 if value.op == "place":
                     (check,) = value.data
                     self.put(depth, f"{self.a}f{number} = outside({self.a}v{value.args[0]}, {self.a}n{check})")
@@ -523,16 +594,46 @@ class _Printer:
         """Print a store, which nothing that failed a check reaches."""
         stream, offset = self.layout.places[store.array, store.index]
         index = self.index(stream, offset, self.moved(store.array, store.moves, store.args))
-        if store.mode != "set":
-            dtype, kept = self.nest.values[store.value].dtype, self.program.arrays[store.array].dtype
-            there = self.cast(self.load(stream, index, store.array), kept, dtype)
-            value = self.cast(self.applied(COMBINE[store.mode], dtype, dtype, [there, value]), dtype, kept)
         conditions = [f"not {self.a}f{n}" for n, v in enumerate(self.nest.values) if store.moves and v.op == "place"]
         conditions += [f"{self.a}v{store.where}"] if store.where >= 0 else []
         if conditions:
             self.put(depth, f"if {' and '.join(conditions)}:")
             depth += 1
-        self.put(depth, f"store({self.a}p{stream}, {index}, {value})")
+        if store.mode == "set":
+            self.put(depth, f"store({self.a}p{stream}, {index}, {value})")
+        elif store.is_atomic:
+            self.put_atomic(depth, store, f"{self.a}p{stream}, {index}", value)
+        else:
+            value = self.joined(store, self.load(stream, index, store.array), value)
+            self.put(depth, f"store({self.a}p{stream}, {index}, {value})")
+
+    def put_atomic(self, depth: int, store: Store, at: str, value: str) -> None:
+        """Print combining with an element that other threads combine with too, in one indivisible step.
+
+        What the hardware has no operation for is tried until nobody came between reading and writing.
+        """
+        kept, kind = self.program.arrays[store.array].dtype, dtype_kind(self.program.arrays[store.array].dtype)
+        value = self.cast(value, self.nest.values[store.value].dtype, kept)
+        if store.mode in ("any", "all"):  # all who write here write the same
+            self.put(depth, f"if {'' if store.mode == 'any' else 'not '}{value}:")
+            self.put(depth + 1, f"store({at}, {spelled(store.mode == 'any', 'bool')})")
+        elif store.mode == "sum" or (kind in "iu" and store.mode != "prod"):
+            self.put(depth, f"atomic_{store.mode}({at}, {value})")
+        else:
+            a, joined = self.a, {"prod": "multiply", "max": "largest", "min": "smallest"}[store.mode]
+            self.put(depth, f"{a}seen = load_rw({at}, {kept})")
+            self.put(depth, "while True:")
+            self.put(depth + 1, f"{a}wanted = {joined}({a}seen, {value})")
+            self.put(depth + 1, f"{a}before = {a}seen if same({a}seen, {a}wanted) else swap({at}, {a}seen, {a}wanted)")
+            self.put(depth + 1, f"if same({a}before, {a}seen):")
+            self.put(depth + 2, "break")
+            self.put(depth + 1, f"{a}seen = {a}before")
+
+    def joined(self, store: Store, there: str, value: str) -> str:
+        """Spell what becomes of an element that is there when a value is combined with it."""
+        kept, dtype = self.program.arrays[store.array].dtype, self.nest.values[store.value].dtype
+        joined = self.applied(COMBINE[store.mode], dtype, dtype, [self.cast(there, kept, dtype), value])
+        return self.cast(joined, dtype, kept)
 
 
 def spelled(number: complex, dtype: str) -> str:
