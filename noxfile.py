@@ -12,7 +12,10 @@ nox.needs_version = ">=2025.5"
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_venv = "yes"
 nox.options.error_on_missing_interpreters = True
-nox.options.sessions = ["lint", "types", "docs", "bench", "examples", "tests", "mpi", "standin", "sanitised", "cuda"]
+nox.options.sessions = [
+    *("lint", "types", "docs", "bench", "examples", "tests", "mpi"),
+    *("standin", "sanitised", "simulator", "cuda"),
+]
 
 MEANING = tuple(
     f"tests/test_{name}.py" for name in ("calls", "kernel", "ops", "programs", "recording", "scatter", "soundness")
@@ -55,6 +58,16 @@ def _on_the_standin(session: nox.Session, *words: str) -> None:
     session.run(
         *(*words, "-n", "auto", "-m", f"{ELSEWHERE} and not launches", *session.posargs),
         env={"XP_BACKEND": "cupy", "XP_REQUIRE": "cupy", "PYTHONPATH": "tests/cuda/standin"},
+    )
+
+
+@nox.session
+def simulator(session: nox.Session) -> None:
+    """Run the tests of meaning on the `numba-cuda` target in Numba's simulator, small."""
+    session.install(".[test,demo]")
+    session.run(
+        *("pytest", "-n", "auto", "-m", ELSEWHERE, "tests/cuda/test_simulator.py", *MEANING, *session.posargs),
+        env={"XP_BACKEND": "numba-cuda", "XP_REQUIRE": "numba-cuda", "NUMBA_ENABLE_CUDASIM": "1"},
     )
 
 

@@ -75,6 +75,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if host is not None and not backends.get(TARGET).memory.is_host:
         pytest.skip(f"on the host alone: {host.args[0]}")
 
+    cpu = item.get_closest_marker("cpu")
+    if cpu is not None and TARGET != "numba":
+        pytest.skip(f"of the target numba alone: {cpu.args[0]}")
+
 
 def pytest_report_header() -> list[str]:
     return [f"backend {name}: {'available' if reason is None else reason}" for name, reason in REASONS.items()]

@@ -19,6 +19,16 @@ _ASKED = os.environ.get("XP_BACKEND", "numpy")
 TARGET = _ASKED if _ASKED != "numpy" else "numba"
 
 
+def is_simulated() -> bool:
+    """Whether each thread of it is simulated, which takes about 0.1 ms."""
+    return TARGET == "numba-cuda" and os.environ.get("NUMBA_ENABLE_CUDASIM", "0") != "0"
+
+
+def size(real: int, simulated: int) -> int:
+    """Return a number of points: few where each is simulated."""
+    return simulated if is_simulated() else real
+
+
 def is_host() -> bool:
     """Whether it works on NumPy's arrays."""
     return backends.get(TARGET).memory.is_host

@@ -36,7 +36,7 @@ def test_programs_equal_numpy(program: Program) -> None:
         )
 
 
-@pytest.mark.host("a device shares out points by its own launches")
+@pytest.mark.cpu("a device shares out points by its own launches")
 @settings(max_examples=30)
 @given(programs(exact_only=False))
 def test_cutting_ranges_in_pieces_changes_no_bit(program: Program) -> None:

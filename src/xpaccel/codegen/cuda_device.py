@@ -34,6 +34,7 @@ __all__ = [
     "load",
     "load_rw",
     "on",
+    "opaque",
     "outside",
     "place",
     "put",
@@ -162,6 +163,16 @@ def _warp_barrier(typing: Any) -> Any:
     return types.void(), code
 
 
+def _opaque(typing: Any, step: Any) -> Any:
+    """``opaque(step)``: a number, of which the compiler is to know nothing."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.FunctionType(_INDEX, [_INDEX])
+        return builder.asm(kind, "mov.u64 $0, $1;", "=l,l", args, side_effect=True)
+
+    return types.int64(types.int64), code
+
+
 def _outside(typing: Any, index: Any, size: Any) -> Any:
     """``outside(index, size)``: whether NumPy's index is outside of an axis of `size`."""
 
@@ -223,10 +234,10 @@ def _atomic(name: str) -> Code:
 
 
 def _add_float(builder: Any, pointer: Any, value: Any) -> None:
-    width = 32 if isinstance(value.type, ir.FloatType) else 64
-    kind = ir.FunctionType(value.type, [pointer.type, value.type])
-    name = f"llvm.nvvm.atomic.load.add.f{width}.p{_GLOBAL}f{width}"
-    builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [pointer, value])
+    """Add to a float; as PTX, for NVVM's intrinsic is not taken for sm_100 by all versions."""
+    width, letter = (32, "f") if isinstance(value.type, ir.FloatType) else (64, "d")
+    kind = ir.FunctionType(ir.VoidType(), [pointer.type, value.type])
+    builder.asm(kind, f"red.global.add.f{width} [$0], $1;", f"l,{letter}", [pointer, value], side_effect=True)
 
 
 def _bits_of(builder: Any, value: Any) -> Any:
@@ -265,6 +276,7 @@ same, swap = intrinsic(_same), intrinsic(_swap)
 load, load_rw, store = intrinsic(_load), intrinsic(_load_rw), intrinsic(_store)
 get, put, warp_barrier = intrinsic(_get), intrinsic(_put), intrinsic(_warp_barrier)
 place, outside, report = intrinsic(_place), intrinsic(_outside), intrinsic(_report)
+opaque = intrinsic(_opaque)
 
 
 # -- casts and selection ----------------------------------------------------------------------------------

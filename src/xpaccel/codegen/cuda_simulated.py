@@ -30,6 +30,7 @@ __all__ = [
     "load",
     "load_rw",
     "on",
+    "opaque",
     "outside",
     "place",
     "put",
@@ -108,6 +109,11 @@ def put(array: Any, index: int, value: Any) -> None:
     if not 0 <= index < len(array) or array.dtype.type is not type(value):
         raise IndexError(f"{type(value).__name__} as element {index} of a shared {array.dtype}[{len(array)}]")
     array[index] = value
+
+
+def opaque(step: int) -> int:
+    """Return a number, of which the compiler is to know nothing."""
+    return step
 
 
 def outside(index: Any, size: int) -> Any:

@@ -2,8 +2,10 @@
 
 The source is Python that Numba compiles for a GPU, and that its simulator runs as it is; its names are those of
 `xpaccel.codegen.cuda_scalar`. A kernel's arguments are numbers (`xpaccel.codegen.device.fields`), addresses among
-them, and its index arithmetic is in 64 bits. Loops over threads are grid-stride loops. Where lanes reduce, `team`
-groups of `LANES` lanes share a row, and all threads of a block reach the same barriers.
+them, and its index arithmetic is in 64 bits. Loops over threads are grid-stride loops, whose steps are opaque to the
+compiler: it would divide to count their turns, and unroll them. Where lanes reduce, the threads of one `y` are a
+warp, which takes a block of `LANES` lanes; `team` warps share a row, 1 or all of a block's; and all threads of a block
+reach the same barriers.
 """
 
 from __future__ import annotations
@@ -232,7 +234,7 @@ class _Printer:
         for axis in axes[:-1]:
             depth = self.walk(axis, depth)
         last = axes[-1]
-        step = "cuda.blockDim.x * cuda.blockDim.y"
+        step = "opaque(cuda.blockDim.x * cuda.blockDim.y)"
         return self.loop(last, f"{self.a}lo{last} + {me}", f"{self.a}hi{last}", step, depth)
 
     def open_threads(self, axes: list[int], depth: int) -> int:
@@ -249,7 +251,7 @@ class _Printer:
         """Return where a thread begins along an axis, and its step."""
         name = "xyz"[self.threads.index(axis)]
         first = f"lo{axis} + cuda.blockIdx.{name} * cuda.blockDim.{name} + cuda.threadIdx.{name}"
-        return first, f"cuda.gridDim.{name} * cuda.blockDim.{name}"
+        return first, f"opaque(cuda.gridDim.{name} * cuda.blockDim.{name})"
 
     def march(self, depth: int) -> int:
         """Open the loop over a thread's planes: fill the queues but for their leading elements, then load these."""
@@ -269,7 +271,7 @@ class _Printer:
                 self.put(depth + 1, f"q{number}_{place} = load(p{stream}, {index}, {dtype})")
         self.put(depth + 1, f"i{axis} = first")
         self.put(depth + 1, f"while i{axis} < end:")
-        self.steps.append(f"i{axis} += 1")
+        self.steps.append(f"i{axis} += opaque(1)")
         depth += 2
         self.move(axis, depth)
         for number, column in enumerate(self.columns):
@@ -394,7 +396,7 @@ class _Printer:
         reduction = self.nest.reduction
         assert reduction is not None
         a, last, totals, outside = self.a, self.order[-1], self.totals(), depth
-        self.put(depth, f"{a}member = cuda.threadIdx.y % {a}team")
+        self.put(depth, f"{a}member = cuda.threadIdx.y if {a}team > 1 else 0")
         self.put(depth, f"{a}mine = cuda.threadIdx.y * {WIDTH}")
         self.put(depth, f"{a}first = {a}mine - {a}member * {WIDTH}")
         is_last = "cuda.threadIdx.x == 0 and " + f"{a}member == 0"
@@ -418,7 +420,7 @@ class _Printer:
             self.put(inner, f"{a}span = {reduction.block}")
         self.put(inner, f"{a}turns = 0")
         self.put(inner, f"while {a}turns < {a}span:")
-        self.steps.append(f"{a}turns += {a}team * {BLOCK}")
+        self.steps.append(f"{a}turns += opaque({a}team * {BLOCK})")
         self.reduce_block(inner + 1, totals)
         self.put(inner + 1, "cuda.syncthreads()")
         self.put(inner + 1, f"for k in range({a}team):")
@@ -456,7 +458,9 @@ class _Printer:
         for item in totals:
             part = f"{a}part{item.number}"
             self.put(depth + 2, f"{part} = {self.combined(item, part, f'{a}v{item.store.value}')}")
-        self.put(depth + 2, f"i{last} += {WIDTH}")
+        # several loads at a time; more totals already have as many, and rows of a chain too many registers
+        unrolls = len(totals) == 1 and not self.lead
+        self.put(depth + 2, f"i{last} += {WIDTH if unrolls else f'opaque({WIDTH})'}")
         for item in totals:
             self.put(depth + 1, f"put({a}lanes{item.number}, {a}mine + {a}lane, {a}part{item.number})")
         self.put(depth + 1, f"{a}lane += cuda.blockDim.x")
@@ -503,17 +507,19 @@ class _Printer:
         """
         for axis in kept:
             if axis == self.threads[0]:
-                self.put(depth, "rows = cuda.blockDim.y // team")
+                self.put(depth, "rows = 1 if team > 1 else cuda.blockDim.y")
                 self.put(depth, f"row = lo{axis} + cuda.blockIdx.x * rows")
                 self.put(depth, f"while row < hi{axis}:")
                 depth += 1
-                self.steps.append("row += cuda.gridDim.x * rows")
-                self.put(depth, f"has_row = row + cuda.threadIdx.y // team < hi{axis}")
-                self.put(depth, f"i{axis} = min(row + cuda.threadIdx.y // team, hi{axis} - 1)")
+                self.steps.append("row += opaque(cuda.gridDim.x * rows)")
+                self.put(depth, f"has_row = row + cuda.threadIdx.y - member < hi{axis}")
+                self.put(depth, f"i{axis} = min(row + cuda.threadIdx.y - member, hi{axis} - 1)")
                 self.enter(axis, depth)
             elif axis in self.threads:
                 name = "xyz"[self.threads.index(axis)]
-                depth = self.loop(axis, f"lo{axis} + cuda.blockIdx.{name}", f"hi{axis}", f"cuda.gridDim.{name}", depth)
+                depth = self.loop(
+                    axis, f"lo{axis} + cuda.blockIdx.{name}", f"hi{axis}", f"opaque(cuda.gridDim.{name})", depth
+                )
             else:
                 depth = self.walk(axis, depth)
         return depth

@@ -88,11 +88,18 @@ def compile_kernel(
     )
     options = [f"-arch=sm_{arch}", *(["-lto", "-fma=0"] if strict else [])]
     if not strict:
-        cubin, log = _link(code.encode(), nvjitlink.InputType.PTX, [*options, "-verbose"])
+        cubin, log = assemble(code, arch)
         return nvrtc.binary(cubin, code, log)
     cubin, log = _link(code, nvjitlink.InputType.LTOIR, [*options, "-verbose"])
     ptx, _ = _link(code, nvjitlink.InputType.LTOIR, [*options, "-ptx"])
     return nvrtc.binary(cubin, ptx.rstrip(b"\0").decode(), log)
+
+
+def assemble(ptx: str, arch: int) -> tuple[bytes, str]:
+    """Return the machine code of PTX, and what the assembler says of its resources."""
+    from cuda.bindings import nvjitlink
+
+    return _link(ptx.encode(), nvjitlink.InputType.PTX, [f"-arch=sm_{arch}", "-verbose"])
 
 
 def _is_there(module: str) -> bool:

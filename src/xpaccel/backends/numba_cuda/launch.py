@@ -10,7 +10,6 @@ from xpaccel.backends.numba_cuda.module import function
 
 def spread(planned: Planned, name: str) -> Launch:
     """Return the launch of a kernel, compiled for the current device, which takes numbers one by one."""
-    kinds = [kind for _, kind in planned.code.fields]
-    call = nvtx.marked(function(planned.code.source, kinds), nvtx.label(name, planned.lines))
+    call = nvtx.marked(function(planned.code), nvtx.label(name, planned.lines))
     grid, block, values = planned.shape.grid, planned.shape.block, planned.arguments.values
     return lambda addresses, scalars: call(grid, block, tuple(values(addresses, scalars)))

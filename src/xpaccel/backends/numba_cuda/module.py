@@ -11,14 +11,14 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from xpaccel.cache import Store
-from xpaccel.codegen.device import THREADS
+from xpaccel.codegen.device import LANES, THREADS, ChainCode, DeviceCode
 from xpaccel.codegen.numba_cuda import ENTRY
 from xpaccel.errors import CompileError
 
@@ -46,15 +46,8 @@ class Stats:
 stats = Stats()
 
 
-def function(source: str, kinds: Sequence[str]) -> Any:
+def function(code: DeviceCode | ChainCode) -> Any:
     """Return a kernel on the current device: from this process, the cache, or the compiler.
-
-    Parameters
-    ----------
-    source
-        Generated source of a function `ENTRY`.
-    kinds
-        The types of its arguments: ``"pointer"``, ``"Int"`` or a dtype.
 
     Raises
     ------
@@ -65,20 +58,21 @@ def function(source: str, kinds: Sequence[str]) -> Any:
 
     device = cupy.cuda.Device()
     with _lock:
-        found = _functions.get((device.id, source))
+        found = _functions.get((device.id, code.source))
         if found is not None:
             stats.reused += 1
         else:
-            found = _functions[device.id, source] = _load(source, kinds, int(device.compute_capability))
+            found = _functions[device.id, code.source] = _load(code, int(device.compute_capability))
         return found
 
 
-def _load(source: str, kinds: Sequence[str], arch: int) -> Any:
+def _load(code: DeviceCode | ChainCode, arch: int) -> Any:
     import cupy
     from cupy.cuda.function import Module
 
     store = _store()
-    key = hashlib.sha256("\0".join((*_surroundings(), str(arch), *kinds, source)).encode()).hexdigest()
+    kinds = [kind for _, kind in code.fields]
+    key = hashlib.sha256("\0".join((*_surroundings(), str(arch), *kinds, code.source)).encode()).hexdigest()
     module = Module()
     image = store.get(key)
     if image is not None:
@@ -89,22 +83,22 @@ def _load(source: str, kinds: Sequence[str], arch: int) -> Any:
         except cupy.cuda.driver.CUDADriverError:  # whole, but not for this driver: compile it anew
             module = Module()
     path = store.path(key, ".py")
-    if not store.write(path, source.encode()):
+    if not store.write(path, code.source.encode()):
         path = path.with_name(f"{key} (not kept).py")
-    image = assemble(compile_ptx(source, kinds, arch, str(path)), arch)
+    image = assemble(compile_ptx(code, arch, str(path)), arch)
     stats.compiled += 1
     store.put(key, image)
     module.load(image)
     return module.get_function(ENTRY)
 
 
-def compile_ptx(source: str, kinds: Sequence[str], arch: int, filename: str = "<generated>") -> str:
+def compile_ptx(code: DeviceCode | ChainCode, arch: int, filename: str = "<generated>") -> str:
     """Compile generated source to PTX, without a device.
 
     Parameters
     ----------
-    source, kinds
-        As for `function`.
+    code
+        The kernel.
     arch
         The compute capability times ten: 90 for sm_90.
     filename
@@ -120,17 +114,19 @@ def compile_ptx(source: str, kinds: Sequence[str], arch: int, filename: str = "<
     from numba.cuda import types
 
     numba_types = {"pointer": types.uint64, "Int": types.int64, "bool": types.boolean}
-    signature = types.void(*(numba_types.get(kind) or getattr(types, kind) for kind in kinds))
+    signature = types.void(*(numba_types.get(kind) or getattr(types, kind) for _, kind in code.fields))
+    # reductions hold registers for what they load ahead, and would take so many that few blocks run at once
+    bounds = (THREADS, 3) if code.form == LANES else THREADS
     namespace: dict[str, Any] = {"__name__": "xpaccel.generated", "__file__": filename}
     try:
-        exec(compile(source, filename, "exec"), namespace)
+        exec(compile(code.source, filename, "exec"), namespace)
         image, _ = cuda.compile(
             namespace[ENTRY],
             signature,
             device=False,
             abi="numba",
             cc=divmod(arch, 10),
-            launch_bounds=THREADS,
+            launch_bounds=bounds,
             output="ltoir",
         )
     except Exception as error:
