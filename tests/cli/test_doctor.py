@@ -92,6 +92,13 @@ def test_all_is_well() -> None:
     assert {check.state for check in node.values()} == {"ok", "absent"}  # mpi4py, and no job
 
 
+def test_a_simulated_backend_says_so() -> None:
+    proof = Proof("numba-cuda", first=2.0, again=1.0)
+    assert judged(on_node(proofs=(proof,)))["backend numba-cuda"].found.startswith("on NVIDIA H100: compiled")
+    simulated = judged(on_node(proofs=(proof,), environ={**NODE.environ, "NUMBA_ENABLE_CUDASIM": "1"}))
+    assert simulated["backend numba-cuda"].found.startswith("in Numba's simulator, thread by thread, not on a GPU: ")
+
+
 #: name -> facts, what must have failed, and words of checks by name.
 SITUATIONS: dict[str, tuple[Facts, set[str], dict[str, str]]] = {
     "nothing but NumPy": (

@@ -74,7 +74,8 @@ def test_limits(name, dtype, arch):
         if dtype == "float32":
             assert census.f64 == 0
         if code.form == PLAIN:
-            assert sum(census.loads.values()) == len(_LOADED.findall(code.source))
+            loads, wanted = sum(census.loads.values()), len(_LOADED.findall(code.source))
+            assert loads == wanted or (code.marches and loads > wanted)  # the assembler unrolls walks over planes
             assert census.read_only == sum(census.loads.values())
 
 
@@ -119,7 +120,8 @@ def test_scatters_compile(dtype, reproducible, arch):
     codes = printed(kernel, np.ones(9, dtype), np.arange(3), np.ones(3, dtype), reproducible=reproducible)
     atomics = [sass.census(sass.disassemble(assembled(code, arch).cubin)).atomics for code in codes]
     alone = dtype in ("int32", "uint64") or (not reproducible and dtype not in ("int8", "bool"))
-    assert (any(atomics) and len(codes) == 1) if alone or dtype == "bool" else not any(atomics) or dtype == "bool"
+    assert any(atomics) == alone
+    assert (len(codes) == 1) == (alone or dtype == "bool")  # all who write to a bool write the same
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int64"])

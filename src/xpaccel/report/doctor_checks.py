@@ -100,9 +100,15 @@ def _backends(facts: Facts) -> Iterator[Check]:
             advice = f"do not use XP_BACKEND={proof.name} here, and report this output as a bug" if wrong else ""
             yield Check("backends", proof.name, "failed", proof.problem, advice)
         else:
-            chosen = None if proof.name == "numba" else facts.gpu.chosen
-            place = "" if chosen is None else f"on {chosen.name}: "
-            yield Check("backends", proof.name, "ok", f"{place}{_times(proof)}")
+            yield Check("backends", proof.name, "ok", f"{_place(proof.name, facts)}{_times(proof)}")
+
+
+def _place(name: str, facts: Facts) -> str:
+    """Say where a backend ran its kernel, where that is not this process's cores."""
+    if name == "numba-cuda" and facts.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0"):
+        return "in Numba's simulator, thread by thread, not on a GPU: "
+    chosen = None if name == "numba" else facts.gpu.chosen
+    return "" if chosen is None else f"on {chosen.name}: "
 
 
 def _is_expected(name: str, facts: Facts) -> bool:
