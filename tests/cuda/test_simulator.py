@@ -73,6 +73,7 @@ def test_bits_are_those_of_the_cpu(kernel, shape, dtype):
         np.testing.assert_array_equal(ours, theirs, strict=True)
 
 
+@pytest.mark.numba
 def test_chains_and_columns_are_what_was_meant_above():
     with xpa.backend("numba"):
         assert standard.loops(np.ones((17, 150))).chains
