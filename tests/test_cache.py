@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import stat
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from xpaccel import cache
-from xpaccel.cache import Store
+from xpaccel.cache import Store, digest_of_sources
 from xpaccel.errors import UserError
 
 KEY = "ab" * 32
@@ -141,7 +142,7 @@ def test_a_folder_that_cannot_be_made_warns(tmp_path):
 
 RACE = """
 import sys
-from xpaccel.cache import Store
+from xpaccel.cache import Store, digest_of_sources
 store = Store(sys.argv[1])
 for round in range(200):
     store.put("ab" * 32, bytes([round]) * 5000)
@@ -254,3 +255,12 @@ class TestDefaultFolder:
         monkeypatch.setenv("XP_CACHE_DIR", str(tmp_path / "file"))
         with pytest.raises(UserError, match="XP_CACHE_DIR"):
             Store()
+
+
+@pytest.mark.numba
+@pytest.mark.parametrize("module", ["xpaccel.backends.cpu.machine", "xpaccel.backends.numba_cuda.module"])
+def test_the_files_that_decide_machine_code_are_there(module: str) -> None:
+    names = importlib.import_module(module).COMPILED_BY
+    digest = digest_of_sources(names)
+    assert len(digest) == 64
+    assert digest != digest_of_sources(names[1:])

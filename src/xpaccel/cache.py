@@ -17,7 +17,7 @@ import stat
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -184,6 +184,18 @@ class Store:
         for members in found.values():
             paths = tuple(path for path, _ in members)
             yield _Group(paths, sum(s.st_size for _, s in members), max(s.st_mtime for _, s in members))
+
+
+def digest_of_sources(names: Iterable[str]) -> str:
+    """Return a digest of files of xpaccel, which decide what a generated source becomes.
+
+    Parameters
+    ----------
+    names
+        Their paths, from the package's folder on. An edit of one must not find what it made yesterday.
+    """
+    here = Path(__file__).parent
+    return hashlib.sha256(b"".join((here / name).read_bytes() for name in names)).hexdigest()
 
 
 def default_folder() -> Path:

@@ -97,9 +97,9 @@ print(json.dumps(xpa.kernel(lambda u: 2 * u)(cupy.arange(3.0)).tolist()))
 def test_code_is_compiled_for_this_device_once(python, tmp_path):
     code = """
 import json, cupy, xpaccel as xpa
-from xpaccel.backends.cuda.module import stats
+from xpaccel.backends.cuda.module import modules
 got = xpa.kernel(lambda u: 2 * u + 1)(cupy.arange(3.0)).tolist()
-print(json.dumps([got, stats.compiled, stats.loaded]))
+print(json.dumps([got, modules.compiled, modules.loaded]))
 """
     env = {"XP_CACHE_DIR": str(tmp_path)}
     assert python(code, env) == [[1, 3, 5], 1, 0]

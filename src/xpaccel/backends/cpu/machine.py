@@ -15,11 +15,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
-from pathlib import Path
 
 from xpaccel.backends.cpu import loader
 from xpaccel.backends.cpu.loader import Function
-from xpaccel.cache import Store
+from xpaccel.cache import Store, digest_of_sources
 from xpaccel.codegen import vector
 from xpaccel.errors import CompileError
 
@@ -34,7 +33,7 @@ class Stats:
 
 
 #: The files of xpaccel that decide what a source becomes: an edit of them must not find yesterday's code.
-_COMPILED_BY = (
+COMPILED_BY = (
     *("backends/cpu/compiler.py", "backends/cpu/loader.py", "codegen/emit.py", "codegen/formulas.py"),
     *("codegen/memory.py", "codegen/scalar.py", "codegen/vector.py"),
 )
@@ -143,8 +142,7 @@ def key_of(source: str, entry: str) -> str:
 def _surroundings() -> tuple[str, ...]:
     """Everything besides the source that decides the machine code."""
     versions = [f"{name} {metadata.version(name)}" for name in ("llvmlite", "numba")]
-    here = Path(__file__).parent.parent.parent
-    ours = hashlib.sha256(b"".join(Path(here, name).read_bytes() for name in _COMPILED_BY)).hexdigest()
+    ours = digest_of_sources(COMPILED_BY)
     return (*versions, ours, platform.python_version(), *loader.host(), str(vector.width()), vector.library())
 
 

@@ -1,4 +1,4 @@
-"""Generated Numba CUDA source to loaded kernels: by Numba, NVVM and nvJitLink, kept in our own cache.
+"""Generated Numba CUDA source to loaded kernels, by Numba, NVVM and nvJitLink.
 
 Numba's front end and NVVM make LTO-IR, and nvJitLink makes PTX and machine code of it; none of them needs a device.
 Numba has no option against fusing multiplications and additions, the linker has: each operation is rounded as the
@@ -8,16 +8,13 @@ its streams and its recordings, and a launch costs what CuPy's launches cost.
 
 from __future__ import annotations
 
-import hashlib
 import re
-import threading
 from collections.abc import Callable
 from functools import cache
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
-from xpaccel.cache import Store
+from xpaccel.cache import digest_of_sources
 from xpaccel.codegen.device import LANES, THREADS, ChainCode, DeviceCode
 from xpaccel.codegen.numba_cuda import ENTRY
 from xpaccel.errors import CompileError
@@ -25,71 +22,30 @@ from xpaccel.errors import CompileError
 #: nvJitLink's options for every kernel.
 OPTIONS = ("-lto", "-fma=0", "-ftz=0", "-prec-div=1", "-prec-sqrt=1")
 #: The files of xpaccel that decide what a source becomes: an edit of them must not find yesterday's code.
-_COMPILED_BY = (
+COMPILED_BY = (
     *("backends/numba_cuda/module.py", "codegen/cuda_complex.py", "codegen/cuda_device.py"),
     *("codegen/cuda_scalar.py", "codegen/emit.py"),
 )
 _ENTRY = re.compile(r"\.visible \.entry (\w+)\(")
 
-_functions: dict[tuple[int, str], Any] = {}
-_lock = threading.Lock()
-
-
-class Stats:
-    """How often kernels were compiled, loaded from the cache on disk, or found in this process."""
-
-    compiled: int = 0
-    loaded: int = 0
-    reused: int = 0
-
-
-stats = Stats()
-
 
 def function(code: DeviceCode | ChainCode) -> Any:
-    """Return a kernel on the current device: from this process, the cache, or the compiler.
+    """Return a kernel on the current device.
 
     Raises
     ------
     CompileError
         If the compiler refuses the source; the message names the file that holds it.
     """
-    import cupy
-
-    device = cupy.cuda.Device()
-    with _lock:
-        found = _functions.get((device.id, code.source))
-        if found is not None:
-            stats.reused += 1
-        else:
-            found = _functions[device.id, code.source] = _load(code, int(device.compute_capability))
-        return found
+    kinds = tuple(kind for _, kind in code.fields)
+    return _modules().function(code.source, kinds, lambda path, arch: assemble(compile_ptx(code, arch, path), arch))
 
 
-def _load(code: DeviceCode | ChainCode, arch: int) -> Any:
-    import cupy
-    from cupy.cuda.function import Module
+@cache
+def _modules() -> Any:
+    from xpaccel.backends.gpu.modules import Modules  # CuPy's: what is above needs no device
 
-    store = _store()
-    kinds = [kind for _, kind in code.fields]
-    key = hashlib.sha256("\0".join((*_surroundings(), str(arch), *kinds, code.source)).encode()).hexdigest()
-    module = Module()
-    image = store.get(key)
-    if image is not None:
-        try:
-            module.load(image)
-            stats.loaded += 1
-            return module.get_function(ENTRY)
-        except cupy.cuda.driver.CUDADriverError:  # whole, but not for this driver: compile it anew
-            module = Module()
-    path = store.path(key, ".py")
-    if not store.write(path, code.source.encode()):
-        path = path.with_name(f"{key} (not kept).py")
-    image = assemble(compile_ptx(code, arch, str(path)), arch)
-    stats.compiled += 1
-    store.put(key, image)
-    module.load(image)
-    return module.get_function(ENTRY)
+    return Modules(ENTRY, ".py", surroundings)
 
 
 def compile_ptx(code: DeviceCode | ChainCode, arch: int, filename: str = "<generated>") -> str:
@@ -169,17 +125,9 @@ def _link(code: bytes, kind: Any, options: list[str]) -> bytes:
         nvjitlink.destroy(handle)
 
 
-@cache
-def _surroundings() -> tuple[str, ...]:
-    """Everything besides the source, its arguments and the device that decides the machine code."""
+def surroundings() -> tuple[str, ...]:
+    """Return everything besides the source, its arguments and the device that decides the machine code."""
     from cuda.bindings import nvjitlink, nvvm
 
-    here = Path(__file__).parent.parent
-    ours = hashlib.sha256(b"".join(Path(here, name).read_bytes() for name in _COMPILED_BY)).hexdigest()
     versions = [f"{name} {metadata.version(name)}" for name in ("llvmlite", "numba", "numba-cuda")]
-    return (*versions, f"nvvm {nvvm.version()}", f"nvjitlink {nvjitlink.version()}", ours)
-
-
-@cache
-def _store() -> Store:
-    return Store()
+    return (*versions, f"nvvm {nvvm.version()}", f"nvjitlink {nvjitlink.version()}", digest_of_sources(COMPILED_BY))
