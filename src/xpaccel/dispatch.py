@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -99,11 +99,13 @@ class Dispatcher:
             return self.python(*args, **kwargs)
         backend = active.current()
         if backend.eager:
+            if _are_flat(args) and _are_flat(kwargs.values()):
+                return self.python(*args, **kwargs)
             driven = self._driven(*flatten((args, kwargs)))
             return driven() if driven is not None else self.python(*args, **kwargs)
         memory = backend.memory
         leaves, tree = flatten((args, kwargs)) if kwargs else _flatten_flat(args)
-        key, arrays, scalars = _key(backend, memory, leaves, tree)
+        key, arrays, scalars = key_of_call(backend, memory, leaves, tree)
         if key is None:
             driven = self._driven(leaves, tree)
             assert driven is not None
@@ -272,7 +274,12 @@ class Dispatcher:
         leaves, tree = flatten((args, kwargs))
         # What is generated for a device can be read where there is none, with NumPy's arrays for its own.
         memory = MEMORY if any(isinstance(leaf, np.ndarray) for leaf in leaves) else target.memory
-        _, arrays, scalars = _key(target, memory, leaves, tree)
+        key, arrays, scalars = key_of_call(target, memory, leaves, tree)
+        if key is None:
+            raise TraceError(
+                f"{self.name}: the graph, loops and source of a kernel are shown for arrays, not for fields.\n    Give "
+                "an array of a part of the domain: field.local."
+            )
         pairs = aliasing.overlaps(
             [memory.address(array) for array in arrays],
             [aliasing.byte_bounds(array) for array in arrays],
@@ -286,21 +293,42 @@ _FLAT_TYPES = frozenset((np.ndarray, float, int, complex, bool, np.float64, np.f
 _flat_trees: dict[int, TreeDef] = {}
 
 
+def _are_flat(args: Iterable[Any]) -> bool:
+    """Whether arguments are arrays and numbers alone: nothing is nested, and none has a driver of its own."""
+    return _FLAT_TYPES.issuperset(map(type, args))
+
+
 def _flatten_flat(args: tuple[Any, ...]) -> tuple[list[Any], TreeDef]:
     """Flatten positional arguments; most calls nest nothing, and their tree is known by its length."""
-    for arg in args:
-        if arg.__class__ not in _FLAT_TYPES:
-            return flatten((args, {}))
+    if not _are_flat(args):
+        return flatten((args, {}))
     tree = _flat_trees.get(len(args))
     if tree is None:
         tree = _flat_trees[len(args)] = flatten((args, {}))[1]
     return list(args), tree
 
 
-def _key(backend: Backend, memory: Memory, leaves: Sequence[Any], tree: TreeDef) -> tuple[Any, list[Any], list[Any]]:
+def key_of_call(
+    backend: Backend,
+    memory: Memory,
+    leaves: Sequence[Any],
+    tree: TreeDef,
+    described: Callable[[Any], Any] | None = None,
+) -> tuple[Any, list[Any], list[Any]]:
     """Return the key of a call, its array arguments and its run-time numbers.
 
-    The key is None where an argument brings a driver of its own.
+    Parameters
+    ----------
+    backend, memory, leaves, tree
+        What is called, and on what.
+    described
+        Gives what a compilation depends on of an argument that brings a driver of its own, which then counts as an
+        array. Without it the key is None where there is one.
+
+    Raises
+    ------
+    TraceError
+        If an argument cannot be compared with those of other calls.
     """
     parts: list[Any] = [backend.name, tree]
     array_type = memory.array_type
@@ -323,7 +351,10 @@ def _key(backend: Backend, memory: Memory, leaves: Sequence[Any], tree: TreeDef)
         elif cls in _PLAIN:
             parts.append((cls, leaf))
         elif hasattr(cls, "__xpaccel_kernel__"):
-            return None, arrays, scalars
+            if described is None:
+                return None, arrays, scalars
+            parts.append(described(leaf))
+            arrays.append(leaf)
         else:
             parts.append((cls, exactly(leaf)))
     try:

@@ -87,7 +87,9 @@ class Bound:
         loops = program.loops
         shapes = [tuple(extent.value(sizes) for extent in a.shape) for a in loops.arrays]
         own = [
-            _unit(strides[a.slot], a.unit) if a.role == "argument" and loops.owners[k] == k else _contiguous(shapes[k])
+            unit_strides(strides[a.slot], a.unit)
+            if a.role == "argument" and loops.owners[k] == k
+            else contiguous(shapes[k])
             for k, a in enumerate(loops.arrays)
         ]
         self._memory = program.backend.memory
@@ -149,7 +151,7 @@ class Bound:
         ]
 
 
-def _contiguous(shape: Sequence[int]) -> tuple[int, ...]:
+def contiguous(shape: Sequence[int]) -> tuple[int, ...]:
     """Return the strides, in elements, of a C-contiguous array."""
     strides, step = [], 1
     for size in reversed(shape):
@@ -158,7 +160,7 @@ def _contiguous(shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(reversed(strides))
 
 
-def _unit(strides: tuple[int, ...], axis: int | None) -> tuple[int, ...]:
+def unit_strides(strides: tuple[int, ...], axis: int | None) -> tuple[int, ...]:
     """Return `strides` with 1 for the contiguous axis: one that has a single element may have any stride."""
     return strides if axis is None else (*strides[:axis], 1, *strides[axis + 1 :])
 

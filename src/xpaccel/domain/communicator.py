@@ -125,7 +125,8 @@ class _Requests:
         self._wait(self._sends)
 
 
-_shared: dict[int, Ranks] = {}
+#: By the number of the user's communicator, which is kept with it: no other one may get that number.
+_shared: dict[int, tuple[Any, Ranks]] = {}
 
 
 def communicator(comm: Any = None) -> Communicator:
@@ -164,5 +165,5 @@ def communicator(comm: Any = None) -> Communicator:
         return Alone()
     if id(comm) not in _shared:
         abort.install()  # the others would wait for a rank that raised
-        _shared[id(comm)] = Ranks(comm)
-    return _shared[id(comm)]
+        _shared[id(comm)] = comm, Ranks(comm)
+    return _shared[id(comm)][1]

@@ -11,7 +11,7 @@ import numpy as np
 from xpaccel import active, debug
 from xpaccel.backends.base import Backend, Geometry, Launches
 from xpaccel.compiled import Compiled, leaf_of, symbols
-from xpaccel.dispatch import Dispatcher, exactly
+from xpaccel.dispatch import Dispatcher, key_of_call
 from xpaccel.domain import edges
 from xpaccel.domain.exchange import Exchange
 from xpaccel.domain.field import Field, Ghosts
@@ -24,7 +24,7 @@ from xpaccel.domain.rolls import as_offsets
 from xpaccel.errors import BackendError, DomainError, TraceError
 from xpaccel.graph.affine import Symbol
 from xpaccel.loops.program import Call
-from xpaccel.program import Program
+from xpaccel.program import Program, contiguous, unit_strides
 from xpaccel.trace.leaves import Argument, ArgumentView, ArrayLeaf, Leaf, Number, Value
 from xpaccel.trace.tree import TreeDef
 
@@ -53,11 +53,7 @@ class _Whole:
 
     @property
     def strides(self) -> tuple[int, ...]:
-        found, step = [], self.itemsize
-        for size in reversed(self.shape):
-            found.append(step)
-            step *= max(size, 1)
-        return tuple(reversed(found))
+        return tuple(step * self.itemsize for step in contiguous(self.shape))
 
 
 def run(dispatcher: Dispatcher, leaves: Sequence[Any], tree: TreeDef) -> Any:
@@ -88,40 +84,25 @@ class Driver:
         """Run the kernel."""
         backend = active.current()
         memory = backend.memory
-        parts: list[Any] = [backend, tree]
-        arrays: list[Any] = []
-        scalars: list[Any] = []
         order: dict[int, int] = {}
-        grid: Grid | None = None
-        for leaf in leaves:
-            cls = leaf.__class__
-            if cls is Field:
-                if grid is None:
-                    grid = leaf.grid
-                elif leaf.grid is not grid:
-                    raise DomainError(
-                        f"{self._kernel.name} is called on fields of two grids: {grid!r} and {leaf.grid!r}"
-                    )
-                if leaf.memory is not memory:
-                    raise BackendError(
-                        f"{leaf!r} does not lie in the memory of the backend {backend.name!r}. Nothing is copied "
-                        "silently: make the field while that backend is active."
-                    )
-                parts.append((leaf.at, leaf.dtype, leaf.boundary, order.setdefault(id(leaf), len(order))))
-                arrays.append(leaf)
-            elif cls is float or cls is int or cls is complex:
-                parts.append(cls)
-                scalars.append(leaf)
-            elif isinstance(leaf, memory.array_type):
-                parts.append((leaf.dtype, leaf.shape, leaf.strides))
-                arrays.append(leaf)
-            elif isinstance(leaf, np.generic):
-                parts.append(leaf.dtype)
-                scalars.append(leaf.item())
-            else:
-                parts.append(exactly(leaf))
-        assert grid is not None
-        key = (id(grid), *parts)
+        grids: list[Grid] = []
+
+        def described(field: Field) -> Any:
+            grids.append(field.grid)
+            if field.grid is not grids[0]:
+                raise DomainError(
+                    f"{self._kernel.name} is called on fields of two grids: {grids[0]!r} and {field.grid!r}"
+                )
+            if field.memory is not memory:
+                raise BackendError(
+                    f"{field!r} does not lie in the memory of the backend {backend.name!r}. Nothing is copied "
+                    "silently: make the field while that backend is active."
+                )
+            return field.at, field.dtype, field.boundary, order.setdefault(id(field), len(order))
+
+        key, arrays, scalars = key_of_call(backend, memory, leaves, tree, described)
+        grid = grids[0]
+        key = (id(grid), key)  # which lives as long as what is made for it
         site = self._sites.setdefault(key, [])
         for variant in site:
             if variant.compiled.fits_values(scalars, variant.sizes):
@@ -144,14 +125,13 @@ class Variant:
         tree: TreeDef,
         arrays: Sequence[Any],
     ) -> None:
-        self.grid, self._kernel, self._backend, self._tree = grid, kernel, backend, tree
+        self.grid, self._kernel, self._backend = grid, kernel, backend
         self._memory = backend.memory
+        # None of the fields is kept: later calls have others.
         fields = {slot: array for slot, array in enumerate(arrays) if isinstance(array, Field)}
-        self._leaves, self._given, self._fields = leaves, arrays, fields
-        self._first = {id(field): slot for slot, field in reversed(fields.items())}
-        #: For each slot of a field, the first slot that has the same one.
-        self._same = {slot: self._first[id(field)] for slot, field in fields.items()}
-        self.setting, self.compiled, self.sizes, self._outputs = self._settle()
+        self._locations = {slot: field.at for slot, field in fields.items()}
+        self._names = _names(leaves, self._memory.array_type)
+        self.setting, self.compiled, self.sizes, outputs = self._settle(leaves, tree)
         self._check()
         loops = replace(self.compiled.loops, chains=())
         known: dict[int, OnGrid] = {}
@@ -163,7 +143,7 @@ class Variant:
                 halves[number] = fields[array.slot].at
                 known[number] = self._on_grid(halves[number], [low for low, _ in self.setting.pads])
         self._made: dict[int, Placed] = {}
-        for output, where in self._outputs.items():
+        for output, where in outputs.items():
             number = loops.outputs[output]
             self._made[number] = where
             halves[number] = where.at
@@ -174,9 +154,8 @@ class Variant:
         self._whole = self._part(lambda at: tuple((0, points) for points in grid.points(at)), halves, True)
         self.part = self._part(grid.owned, halves, False)
         self._beyond = {number: self._ghosts_beyond(number, halves[number]) for number in self._slots}
-        names = _names(leaves, self._tree)
         for number, slot in self._slots.items():
-            edges.check(fields[slot], self._beyond[number], names[slot])
+            edges.check(fields[slot], self._beyond[number], self._names[slot])
         reads = {number: self.found.reads.get(number, set()) for number in self._slots}
         examples = {number: fields[slot] for number, slot in self._slots.items()}
         self.exchange = Exchange(grid, examples, reads)
@@ -197,18 +176,21 @@ class Variant:
 
     def halo(self) -> dict[str, Ghosts]:
         """Return how far beyond its own points a rank needs each field, by the argument's name."""
-        names = _names(self._leaves, self._tree)
         found: dict[str, Ghosts] = {}
         for number, slot in self._slots.items():
             offsets = self.found.reads.get(number) or {(0,) * self.grid.ndim}
-            found[names[slot]] = tuple((max(0, -min(axis)), max(0, max(axis))) for axis in zip(*offsets, strict=True))
+            found[self._names[slot]] = tuple(
+                (max(0, -min(axis)), max(0, max(axis))) for axis in zip(*offsets, strict=True)
+            )
         return found
 
     def _grown(self) -> frozenset[Symbol]:
         """Return the sizes that are sizes of the grid."""
-        return frozenset((slot, axis) for slot in self._fields for axis in range(self.grid.ndim))
+        return frozenset((slot, axis) for slot in self._locations for axis in range(self.grid.ndim))
 
-    def _settle(self) -> tuple[Setting, Compiled, dict[Symbol, int], dict[int, Placed]]:
+    def _settle(
+        self, leaves: Sequence[Any], tree: TreeDef
+    ) -> tuple[Setting, Compiled, dict[Symbol, int], dict[int, Placed]]:
         """Find the pads with which the kernel's results cover the domain, and no more.
 
         They are looked for on a grid that is large enough for no slice to be empty or a single point; where the kernel
@@ -219,14 +201,14 @@ class Variant:
             pads: Pads = ((0, 0),) * len(shape)
             for _ in range(TRIES):
                 try:
-                    setting, compiled, sizes, outputs = self._traced(cells, pads)
+                    setting, compiled, sizes, outputs = self._traced(leaves, tree, cells, pads)
                 except (TraceError, ValueError, IndexError):
                     if cells == shape:
                         raise
                     break
                 wanted = wanted_pads(compiled, outputs, setting, sizes)
                 if wanted == pads:
-                    return self._confirmed(setting, compiled, sizes, outputs)
+                    return self._confirmed(leaves, tree, setting, compiled, sizes, outputs)
                 pads = wanted
         raise TraceError(
             f"kernel {self._kernel.name!r}: no number of ghosts beyond the edges makes its result cover the domain of "
@@ -234,12 +216,18 @@ class Variant:
         )
 
     def _confirmed(
-        self, setting: Setting, compiled: Compiled, sizes: dict[Symbol, int], outputs: dict[int, Placed]
+        self,
+        leaves: Sequence[Any],
+        tree: TreeDef,
+        setting: Setting,
+        compiled: Compiled,
+        sizes: dict[Symbol, int],
+        outputs: dict[int, Placed],
     ) -> tuple[Setting, Compiled, dict[Symbol, int], dict[int, Placed]]:
         """Return what was found for a grid for this one."""
         if setting.cells == self.grid.shape:
             return setting, compiled, sizes, outputs
-        mine, compiled, sizes, again = self._traced(self.grid.shape, setting.pads)
+        mine, compiled, sizes, again = self._traced(leaves, tree, self.grid.shape, setting.pads)
         if {number: (where.at, where.first) for number, where in again.items()} != {
             number: (where.at, where.first) for number, where in outputs.items()
         }:
@@ -250,27 +238,25 @@ class Variant:
         return mine, compiled, sizes, again
 
     def _traced(
-        self, cells: tuple[int, ...], pads: Pads
+        self, leaves: Sequence[Any], tree: TreeDef, cells: tuple[int, ...], pads: Pads
     ) -> tuple[Setting, Compiled, dict[Symbol, int], dict[int, Placed]]:
         """Trace the kernel on a grid of so many cells, with fields that are continued by so many ghosts."""
         grid = self.grid
         origin = origin_of(self._kernel.options.origin, grid.ndim, self._kernel.name)
-        slots = {slot: field.at for slot, field in self._fields.items()}
-        setting = Setting(cells, grid.periodic, slots, pads, origin)
+        setting = Setting(cells, grid.periodic, self._locations, pads, origin)
         described: list[Leaf] = []
         arrays: list[Any] = []
-        for position, leaf in enumerate(self._leaves):
+        slots: dict[int, int] = {}
+        for position, leaf in enumerate(leaves):
             if isinstance(leaf, Field):
-                slot = len(arrays)
                 whole = _Whole(setting.shape(leaf.at), leaf.dtype)
-                same = self._same[slot]
-                described.append(ArrayLeaf(leaf.dtype.name, whole.shape, None if same == slot else same))
+                described.append(ArrayLeaf(leaf.dtype.name, whole.shape, slots.get(id(leaf))))
+                slots.setdefault(id(leaf), len(arrays))
                 arrays.append(whole)
             else:
                 described.append(leaf_of(leaf, f"argument {position + 1}", self._memory))
                 if isinstance(leaf, self._memory.array_type):
                     arrays.append(leaf)
-        tree = self._tree
 
         def rebuild(traced: list[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
             args, kwargs = tree.unflatten(traced[: tree.size])
@@ -300,7 +286,7 @@ class Variant:
         """Whether an output is as large as the grid: every axis of it grows with one of a field."""
         node = compiled.traced.graph.outputs[output]
         return (
-            node.ndim > 0 and any(symbol[0] in self._fields for size in node.shape for symbol, _ in size.terms)
+            node.ndim > 0 and any(symbol[0] in self._locations for size in node.shape for symbol, _ in size.terms)
         ) or (node.ndim == self.grid.ndim and max(self.grid.shape) == 1)
 
     def _check(self) -> None:
@@ -313,14 +299,14 @@ class Variant:
                     "fields that is not supported."
                 )
         for slot in self.compiled.writes:
-            if slot not in self._fields:
+            if slot not in self._locations:
                 raise TraceError(
                     f"kernel {name!r} is called on fields and writes to array argument {slot + 1}, which every rank "
                     "holds. Pass a field, or return what is new."
                 )
         for leaf in self.compiled.traced.result:
-            if isinstance(leaf, ArgumentView) and leaf.slot in self._fields:
-                at = self._fields[leaf.slot].at
+            if isinstance(leaf, ArgumentView) and leaf.slot in self._locations:
+                at = self._locations[leaf.slot]
                 for axis, (start, stride, size) in enumerate(leaf.box):
                     whole = (self.setting.pads[axis][0], 1, self.setting.points(at, axis))
                     if (start.value(self.sizes), stride, size.value(self.sizes)) != whole or leaf.axes[axis] != axis:
@@ -471,10 +457,10 @@ class Bound:
             firsts.append(first)
             if array.role == "argument" and loops.owners[number] == number and number not in fields:
                 given = (*arrays, *variant.compiled.constants)[array.slot]
-                strides.append(_unit(tuple(step // given.itemsize for step in given.strides), array.unit))
+                strides.append(unit_strides(tuple(step // given.itemsize for step in given.strides), array.unit))
                 self._arguments.append((number, array.slot))
             else:
-                strides.append(_contiguous(held))
+                strides.append(contiguous(held))
                 if array.role != "argument" and loops.owners[number] == number:
                     self._new.append((number, held, np.dtype(array.dtype)))
         self._aliases = [(k, owner) for k, owner in enumerate(loops.owners) if owner != k]
@@ -555,7 +541,7 @@ class Bound:
         """Return a field that holds a new array; its boundary is that of the first argument at its location."""
         grid, at = self._variant.grid, self._variant._halves[number]
         boundary = next((field.boundary for field in fields.values() if field.at == at), ((None, None),) * grid.ndim)
-        return Field.holding(grid, array.dtype, at, boundary, self._memory, array, self._ghosts)
+        return Field(grid, array.dtype, at, boundary, memory=self._memory, array=array)
 
 
 class _Nothing:
@@ -565,24 +551,11 @@ class _Nothing:
         """Do nothing."""
 
 
-def _contiguous(shape: Sequence[int]) -> tuple[int, ...]:
-    strides, step = [], 1
-    for size in reversed(shape):
-        strides.append(step)
-        step *= max(size, 1)
-    return tuple(reversed(strides))
-
-
-def _unit(strides: tuple[int, ...], axis: int | None) -> tuple[int, ...]:
-    return strides if axis is None else (*strides[:axis], 1, *strides[axis + 1 :])
-
-
-def _names(leaves: Sequence[Any], tree: TreeDef) -> dict[int, str]:
+def _names(leaves: Sequence[Any], array_type: type[Any]) -> dict[int, str]:
     """Return what messages call the array arguments, by slot."""
     found: dict[int, str] = {}
-    for position, leaf in enumerate(leaves):
-        if isinstance(leaf, Field):
-            found[len(found)] = f"field {leaf.name!r}" if leaf.name else f"argument {position + 1}"
-        elif hasattr(leaf, "strides"):
-            found[len(found)] = f"argument {position + 1}"
+    for position, leaf in enumerate(leaves, 1):
+        if isinstance(leaf, Field | array_type):
+            named = isinstance(leaf, Field) and leaf.name
+            found[len(found)] = f"field {leaf.name!r}" if named else f"argument {position}"
     return found

@@ -11,7 +11,7 @@ import numpy as np
 from xpaccel import active
 from xpaccel.backends.base import Memory
 from xpaccel.domain import edges, reduce
-from xpaccel.domain.boundary import conditions
+from xpaccel.domain.boundary import Sides
 from xpaccel.domain.grid import Grid
 from xpaccel.domain.location import Location, axis_name
 from xpaccel.domain.part import Ranges
@@ -44,38 +44,28 @@ class Field:
     __hash__ = object.__hash__
 
     def __init__(
-        self, grid: Grid, dtype: np.dtype[Any], at: Location, boundary: Any = None, *, name: str = "", units: str = ""
+        self,
+        grid: Grid,
+        dtype: np.dtype[Any],
+        at: Location,
+        boundary: tuple[Sides, ...],
+        *,
+        memory: Memory | None = None,
+        array: Any = None,
+        name: str = "",
+        units: str = "",
     ) -> None:
+        """Make a field in the active backend's memory, or another, of undefined values or those of an `array`.
+
+        The array has ghosts as wide as the grid's are now.
+        """
         if dtype.kind not in "biufc":
             raise DomainError(f"a field cannot have dtype {dtype}: its values are numbers or truth values")
-        self._begin(grid, dtype, at, conditions(boundary, grid.periodic), active.current().memory, name, units)
-        ghosts = tuple((low, high) for low, high in grid.ghosts)
-        self._hold(self.memory.empty(self.extent(ghosts), dtype), ghosts)
-
-    def _begin(
-        self, grid: Grid, dtype: np.dtype[Any], at: Location, boundary: Any, memory: Memory, name: str, units: str
-    ) -> None:
-        self.grid, self.dtype, self.at, self.boundary, self.memory = grid, dtype, at, boundary, memory
+        self.grid, self.dtype, self.at, self.boundary, self.name, self.units = grid, dtype, at, boundary, name, units
+        self.memory: Memory = active.current().memory if memory is None else memory
         self.owned: Ranges = grid.owned(at)
-        self.name, self.units = name, units
-
-    def _hold(self, array: Any, ghosts: Ghosts) -> None:
-        self.array, self.ghosts = array, ghosts
-
-    @classmethod
-    def like(cls, other: Field, dtype: np.dtype[Any], array: Any, ghosts: Ghosts) -> Field:
-        """Return a field of the grid, location and boundary of another, which holds an array with its ghosts."""
-        return cls.holding(other.grid, dtype, other.at, other.boundary, other.memory, array, ghosts)
-
-    @classmethod
-    def holding(
-        cls, grid: Grid, dtype: np.dtype[Any], at: Location, boundary: Any, memory: Memory, array: Any, ghosts: Ghosts
-    ) -> Field:
-        """Return a field that holds an array with its ghosts."""
-        found = cls.__new__(cls)
-        found._begin(grid, dtype, at, boundary, memory, "", "")
-        found._hold(array, ghosts)
-        return found
+        self.ghosts: Ghosts = tuple((low, high) for low, high in grid.ghosts)
+        self.array = self.memory.empty(self.extent(self.ghosts), dtype) if array is None else array
 
     def __repr__(self) -> str:
         points = " x ".join(map(str, self.shape))
@@ -127,7 +117,7 @@ class Field:
             (max(have[0], want[0]), max(have[1], want[1])) for have, want in zip(self.ghosts, ghosts, strict=True)
         )
         own = self.local
-        self._hold(self.memory.empty(self.extent(wider), self.dtype), wider)
+        self.array, self.ghosts = self.memory.empty(self.extent(wider), self.dtype), wider
         self.local[...] = own
 
     def gather(self, root: int | None = None) -> np.ndarray[Any, Any] | None:
@@ -153,8 +143,7 @@ class Field:
 
     def copy(self) -> Field:
         """Return a field with the same values in memory of its own."""
-        found = Field.like(self, self.dtype, self.memory.empty(self.array.shape, self.dtype), self.ghosts)
-        found.array[...] = self.array
+        found = self._made(self.local)
         found.name, found.units = self.name, self.units
         return found
 
@@ -283,9 +272,7 @@ class Field:
             )
 
     def _made(self, values: Any) -> Field:
-        ghosts = tuple((low, high) for low, high in self.grid.ghosts)
-        found = Field.like(self, values.dtype, None, ghosts)
-        found._hold(self.memory.empty(self.extent(ghosts), values.dtype), ghosts)
+        found = Field(self.grid, values.dtype, self.at, self.boundary, memory=self.memory)
         found.local[...] = values
         return found
 

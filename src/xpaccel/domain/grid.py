@@ -222,10 +222,11 @@ class Grid:
         name, units
             For plots and files.
         """
+        from xpaccel.domain.boundary import conditions
         from xpaccel.domain.field import Field, initial
 
         where = location(at, self.ndim)
-        found = Field(self, np.dtype(dtype), where, boundary, name=name, units=units)
+        found = Field(self, np.dtype(dtype), where, conditions(boundary, self.periodic), name=name, units=units)
         initial(found, init)
         return found
 
