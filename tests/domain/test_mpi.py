@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from ranks import run
 
 pytestmark = pytest.mark.mpi
 
@@ -18,24 +15,9 @@ EXAMPLES = sorted(path.stem for path in FIELDS.glob("*.py"))
 
 def on_ranks(ranks, *command, **environment):
     """Run Python on some ranks; return what they print."""
-    here = Path(sys.executable).parent / "mpiexec"
-    launcher = str(here) if here.exists() else shutil.which("mpiexec")
-    assert launcher, "there is no mpiexec"
-    more = {
-        "OMPI_ALLOW_RUN_AS_ROOT": "1",
-        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-        "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
-    }
-    ran = subprocess.run(
-        [launcher, "-n", str(ranks), sys.executable, *command],
-        env=os.environ | more | {"XP_NUM_THREADS": "1"} | environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr[-3000:]
-    return ran.stdout
+    ended = run(ranks, command, **environment)
+    assert ended.status == 0, ended.err[-3000:]
+    return ended.out
 
 
 @pytest.mark.parametrize("backend", ["numpy", "numba"])

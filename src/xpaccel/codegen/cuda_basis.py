@@ -8,6 +8,12 @@ from __future__ import annotations
 
 import os
 
+#: What both modules define, besides the names of dtypes.
+NAMES = (
+    *("atomic_max", "atomic_min", "atomic_sum", "bits", "cast", "function", "get", "join", "like", "load", "load_rw"),
+    *("on", "opaque", "outside", "place", "put", "report", "same", "select", "store", "swap"),
+)
+
 
 def is_simulated() -> bool:
     """Whether this process asked for Numba's CUDA simulator: ``NUMBA_ENABLE_CUDASIM=1``, as Numba reads it."""

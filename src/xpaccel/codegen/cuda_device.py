@@ -18,33 +18,10 @@ from numba.cuda.core.targetconfig import ConfigStack
 from numba.cuda.extending import intrinsic
 
 from xpaccel.codegen import emit
+from xpaccel.codegen.cuda_basis import NAMES
 from xpaccel.ops import DTYPES
 
-__all__ = [
-    *DTYPES,
-    "atomic_max",
-    "atomic_min",
-    "atomic_sum",
-    "bits",
-    "cast",
-    "function",
-    "get",
-    "join",
-    "like",
-    "load",
-    "load_rw",
-    "on",
-    "opaque",
-    "outside",
-    "place",
-    "put",
-    "report",
-    "same",
-    "select",
-    "store",
-    "swap",
-    "warp_barrier",
-]
+__all__ = [*DTYPES, *NAMES, "warp_barrier"]
 
 #: The dtype names of generated source; ``bool`` is Numba's there, not Python's.
 globals().update({name: getattr(types, name if name != "bool" else "boolean") for name in DTYPES})

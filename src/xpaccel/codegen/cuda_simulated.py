@@ -13,33 +13,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from xpaccel.codegen.cuda_basis import NAMES
 from xpaccel.ops import DTYPES, OPS
 
-__all__ = [
-    *DTYPES,
-    "Pointer",
-    "atomic_max",
-    "atomic_min",
-    "atomic_sum",
-    "bits",
-    "cast",
-    "function",
-    "get",
-    "join",
-    "like",
-    "load",
-    "load_rw",
-    "on",
-    "opaque",
-    "outside",
-    "place",
-    "put",
-    "report",
-    "same",
-    "select",
-    "store",
-    "swap",
-]
+__all__ = [*DTYPES, *NAMES, "Pointer"]
 
 globals().update({name: np.dtype(name).type for name in DTYPES})
 

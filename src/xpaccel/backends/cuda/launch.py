@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import cupy
@@ -47,17 +48,11 @@ class CudaEngine:
     def bind(self, geometry: Geometry) -> CudaLaunches:
         """Choose the shapes of the launches for arrays of certain sizes, and compile for them."""
         launches, costs = [], []
-        for planned in plan(self.loops, self.kernels, geometry, reporting):
+        for planned in plan(self.loops, self.kernels, geometry, partial(faults.register, _faults)):
             launches.append((self.prepare(planned, self.name), planned))
             costs.append([cost(self.loops, nest, geometry.sizes) for nest in planned.nests])
         waits = config.sync()
         return CudaLaunches(launches, costs if debug.level() >= 2 else [], waits)
-
-
-def reporting(sites: Sequence[tuple[int, str]]) -> tuple[int, int]:
-    """Take the sizes and lines of checks; return where to report them and the number of the first."""
-    found = faults.get(_faults)
-    return found.address, found.add(sites)
 
 
 def _faults() -> faults.Faults:

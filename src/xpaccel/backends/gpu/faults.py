@@ -84,14 +84,22 @@ _faults: Faults | None = None
 _creating = threading.Lock()
 
 
-def get(make: Callable[[], Faults]) -> Faults:
-    """Return the process's faults, which are made when they are first asked for."""
+def register(make: Callable[[], Faults], sites: Iterable[tuple[int, str]]) -> tuple[int, int]:
+    """Take sites; return where they are reported, and the number of the first.
+
+    Parameters
+    ----------
+    make
+        Makes the process's faults, when they are first asked for.
+    sites
+        As of `Faults.add`.
+    """
     global _faults
     with _creating:
         if _faults is None:
             _faults = make()
             atexit.register(_at_exit)
-        return _faults
+    return _faults.address, _faults.add(sites)
 
 
 def look() -> None:

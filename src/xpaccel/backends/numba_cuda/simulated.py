@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,7 @@ class SimulatedEngine:
 
     def bind(self, geometry: Geometry) -> SimulatedLaunches:
         """Choose the shapes of the launches for arrays of certain sizes."""
-        planned = plan(self.loops, self.kernels, geometry, reporting)
+        planned = plan(self.loops, self.kernels, geometry, partial(faults.register, _faults))
         return SimulatedLaunches(self.loops, [(_function(each.code.source), each) for each in planned])
 
 
@@ -90,12 +91,6 @@ class SimulatedLaunches:
                 dtype = np.dtype(loops.arrays[array].dtype)
                 values[number] = _pointer(arrays[loops.owners[array]], int(values[number]), dtype)
         return values
-
-
-def reporting(sites: Sequence[tuple[int, str]]) -> tuple[int, int]:
-    """Take the sizes and lines of checks; return where to report them and the number of the first."""
-    found = faults.get(_faults)
-    return found.address, found.add(sites)
 
 
 def _faults() -> faults.Faults:
