@@ -8,12 +8,10 @@ kernel takes one argument, a structure by value, so a launch packs one block of 
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-import numpy as np
-
+from xpaccel.codegen.accumulated import Accumulated, accumulated
 from xpaccel.codegen.cuda_spell import cast, spelled
 from xpaccel.codegen.device import (
     LANES,
@@ -22,16 +20,10 @@ from xpaccel.codegen.device import (
     THREADS,
     ChainCode,
     DeviceCode,
-    columns,
-    distance,
     fields,
-    form_of,
-    levels,
-    loop_order,
-    thread_axes,
     written,
 )
-from xpaccel.codegen.layout import layout
+from xpaccel.codegen.kernel_printer import KernelPrinter
 from xpaccel.graph.affine import Affine
 from xpaccel.graph.scalar import literal
 from xpaccel.loops.program import (
@@ -44,7 +36,6 @@ from xpaccel.loops.program import (
     Position,
     Store,
     Value,
-    identity_of,
 )
 from xpaccel.loops.program import LANES as WIDTH
 from xpaccel.ops import OPS, dtype_kind
@@ -116,48 +107,22 @@ def _part(name: str) -> str:
     return files("xpaccel.codegen.cuda").joinpath(name).read_text(encoding="utf-8")
 
 
-@dataclass(frozen=True, slots=True)
-class _Accumulated:
-    """A reduction of a nest: its number, what takes its result, how it combines, from what it begins."""
-
-    number: str
-    store: Store
-    dtype: str
-    combine: str
-    neutral: str
-    exactly: bool
-
-    def added(self, part: str) -> str:
-        """Spell adding a block's result to the total."""
-        k = self.number
-        return (
-            f"add_exactly(total{k}, carry{k}, {part});"
-            if self.exactly
-            else f"total{k} = R{k}::combine(total{k}, {part});"
-        )
+def _added(item: Accumulated, part: str) -> str:
+    """Spell adding a block's result to the total."""
+    k = item.number
+    return (
+        f"add_exactly(total{k}, carry{k}, {part});" if item.exactly else f"total{k} = R{k}::combine(total{k}, {part});"
+    )
 
 
-class _Printer:
-    """Prints one nest: a kernel of its own, or (where `lead` is not 0) a part of a chain, for one row."""
+class _Printer(KernelPrinter):
+    """Prints one nest. The parts of a chain are functions: their names do not meet."""
+
+    END, INDEX = ";", "const Int "
 
     def __init__(self, program: LoopProgram, nest: Nest, lead: int = 0, part: int = 0) -> None:
-        self.program, self.nest, self.layout = program, nest, layout(program, nest)
-        self.lead, self.part = lead, part
-        self.lines: list[str] = []
-        self.form, self.threads = form_of(nest), thread_axes(nest)
-        self.columns = [] if lead else columns(program, nest)
-        self.order = loop_order(nest)
-        if self.columns:  # planes are walked innermost
-            self.order.remove(self.threads[2])
-            self.order.append(self.threads[2])
-        self.queued = {
-            (column.array, index): f"q{number}_{place}"
-            for number, column in enumerate(self.columns)
-            for index, place in column.places.items()
-        }
-        self.levels = levels(nest, {axis: depth + 1 for depth, axis in enumerate(self.order)})
-        self.written = written(program, nest)
-        self.offsets = [""] * len(self.layout.streams)
+        super().__init__(program, nest, lead, "", "a.")
+        self.part = part
 
     def code(self) -> DeviceCode:
         """Return a kernel that runs the nest."""
@@ -186,11 +151,6 @@ class _Printer:
         source += "\n".join(self.lines) + "\n}\n\n"
         return DeviceCode(source, self.layout, self.form, self.threads, False, arguments)
 
-    def dtypes(self) -> set[str]:
-        """Return the dtypes that the nest meets."""
-        stored = {self.program.arrays[store.array].dtype for store in self.nest.stores}
-        return stored | {value.dtype for value in self.nest.values}
-
     def structure(self) -> str:
         """Declare what the nest is told."""
         arguments = fields(self.program, self.nest, self.layout, bool(self.columns))
@@ -205,9 +165,6 @@ class _Printer:
         array = self.layout.streams[int(name[1:])].array
         constant = "" if self.program.owners[array] in self.written else "const "
         return f"{constant}{self.program.arrays[array].dtype}* {name}"
-
-    def put(self, depth: int, line: str) -> None:
-        self.lines.append("    " * depth + line)
 
     # -- loops ------------------------------------------------------------------------------------
 
@@ -291,53 +248,17 @@ class _Printer:
         self.values(len(self.order), depth + 1)
         return depth + 1
 
-    def advance(self, depth: int) -> None:
-        """Move the queues on by a plane."""
-        for number, column in enumerate(self.columns):
-            for place in range(column.span - 1):
-                self.put(depth, f"q{number}_{place} = q{number}_{place + 1};")
-
     def loop(self, axis: int, first: str, end: str, step: str, depth: int) -> None:
         self.put(depth, f"for (Int i{axis} = {first}; i{axis} < {end}; {step}) {{")
         self.enter(axis, depth + 1)
-
-    def enter(self, axis: int, depth: int) -> None:
-        """Move all streams along `axis` and print what varies with it."""
-        self.move(axis, depth)
-        self.values(self.order.index(axis) + 1, depth)
-
-    def move(self, axis: int, depth: int) -> None:
-        """Move all streams along `axis`. Those that move alike share a distance."""
-        names: dict[tuple[str, str], str] = {}
-        for number, stream in enumerate(self.layout.streams):
-            text = distance(stream, axis, "a.")
-            if text:
-                key = (self.offsets[number], text)
-                if key == ("", f"i{axis}"):
-                    names[key] = text
-                elif key not in names:
-                    names[key] = f"x{axis}_{len(names)}"
-                    self.put(depth, f"const Int {names[key]} = {' + '.join(filter(None, key))};")
-                self.offsets[number] = names[key]
 
     def pointer(self, stream: int) -> str:
         """Return where a stream is now."""
         return f"a.p{stream} + {self.offsets[stream]}" if self.offsets[stream] else f"a.p{stream}"
 
-    def accumulated(self) -> list[_Accumulated]:
+    def accumulated(self) -> list[Accumulated]:
         """Return what is reduced, one for each store."""
-        assert self.nest.reduction is not None
-        found = []
-        for number, (kind, store) in enumerate(zip(self.nest.reduction.kinds, self.nest.stores, strict=True)):
-            dtype = self.nest.values[store.value].dtype
-            neutral = spelled(identity_of(kind, np.dtype(dtype)), dtype)
-            exactly = kind == "sum" and dtype_kind(dtype) in "fc"
-            found.append(
-                _Accumulated(
-                    f"{self.part}_{number}" if self.lead else str(number), store, dtype, COMBINE[kind], neutral, exactly
-                )
-            )
-        return found
+        return accumulated(self.nest, spelled, f"{self.part}_" if self.lead else "")
 
     def reduce_strip(self, depth: int) -> None:
         """Reduce in order, a thread for each result."""
@@ -392,15 +313,6 @@ class _Printer:
         self.put(depth, "}")
         self.put(depth, "store(place, 0, element);")
         self.close(depth)
-
-    def needed(self, numbers: Sequence[int]) -> set[int]:
-        """Return the numbers of the values that some values are computed from, and their own."""
-        found, left = set[int](), list(numbers)
-        while left:
-            number = left.pop()
-            found.add(number)
-            left += self.nest.values[number].args
-        return found
 
     def combiners(self) -> str:
         """Return what combines two partial results of each reduction."""
@@ -461,7 +373,7 @@ class _Printer:
         self.put(inner + 1, "}")
         self.put(0, "#if WARPS == 1")
         for item in totals:
-            self.put(inner + 1, item.added(f"part{item.number}"))
+            self.put(inner + 1, _added(item, f"part{item.number}"))
         self.put(0, "#else")
         self.put(inner + 1, "if (threadIdx.x == 0) {")
         for item in totals:
@@ -470,7 +382,7 @@ class _Printer:
         self.put(inner + 1, "__syncthreads();")
         self.put(inner + 1, f"for (int k = 0; k < WARPS && first + k * {BLOCK} < {high}; ++k) {{")
         for item in totals:
-            self.put(inner + 2, item.added(f"parts{item.number}[k]"))
+            self.put(inner + 2, _added(item, f"parts{item.number}[k]"))
         self.put(inner + 1, "}")
         self.put(inner + 1, "__syncthreads();")
         self.put(0, "#endif")
@@ -578,7 +490,7 @@ class _Printer:
             if store.mode != "set":
                 value = self.joined(store, f"load_rw({pointer}, {index})", value)
             text = f"store({pointer}, {index}, {value});"
-        conditions = [f"!f{n}" for n, v in enumerate(self.nest.values) if store.moves and v.op == "place"]
+        conditions = [f"!f{number}" for number in self.failing(store)]
         conditions += [f"v{store.where}"] if store.where >= 0 else []
         return f"if ({' && '.join(conditions)}) {text}" if conditions else text
 

@@ -7,10 +7,9 @@ reduction were decided before (`xpaccel.loops`, `xpaccel.codegen.layout`): this 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from xpaccel.codegen.accumulated import Accumulated, accumulated
 from xpaccel.codegen.layout import LAST_CHECK, NestCode, layout
 from xpaccel.graph.scalar import literal
 from xpaccel.loops.program import (
@@ -24,7 +23,6 @@ from xpaccel.loops.program import (
     Position,
     Store,
     Value,
-    identity_of,
 )
 from xpaccel.ops import OPS, dtype_kind
 
@@ -36,18 +34,6 @@ def print_nest(program: LoopProgram, nest: Nest) -> NestCode:
     """Return the Numba source of a nest of `program`."""
     printer = _Printer(program, nest)
     return NestCode(_HEADER + printer.text(), printer.layout)
-
-
-@dataclass(frozen=True, slots=True)
-class _Accumulated:
-    """A reduction of a nest: its number, what takes its result, how it combines, from what it begins."""
-
-    number: int
-    store: Store
-    dtype: str
-    combine: str
-    neutral: str
-    exactly: bool
 
 
 class _Printer:
@@ -121,16 +107,10 @@ class _Printer:
                     self.pointers[number] = name
         self.values(self.depth_of[axis], depth)
 
-    def accumulated(self) -> list[_Accumulated]:
+    def accumulated(self) -> list[Accumulated]:
         """Return what is reduced, one for each store."""
         assert self.nest.reduction is not None
-        found = []
-        for number, (kind, store) in enumerate(zip(self.nest.reduction.kinds, self.nest.stores, strict=True)):
-            dtype = self.nest.values[store.value].dtype
-            neutral = self.literal(identity_of(kind, np.dtype(dtype)), dtype)
-            exactly = kind == "sum" and dtype_kind(dtype) in "fc"
-            found.append(_Accumulated(number, store, dtype, COMBINE[kind], neutral, exactly))
-        return found
+        return accumulated(self.nest, self.literal)
 
     def reduce_lanes(self) -> None:
         """Reduce the innermost axis: side by side in lanes, a block at a time."""
@@ -184,7 +164,7 @@ class _Printer:
                 self.put(outer + 1, f"total{item.number} = total{item.number} + carry{item.number}")
             self.put(outer, self.store(item.store, f"total{item.number}"))
 
-    def add_block(self, depth: int, item: _Accumulated) -> None:
+    def add_block(self, depth: int, item: Accumulated) -> None:
         """Add the total of a block to the rest; for sums of floats, exactly (TwoSum, Knuth 1969)."""
         k = item.number
         self.put(depth, f"part{k} = {self.lane(item, '0')}")
@@ -221,7 +201,7 @@ class _Printer:
         for item in totals:
             self.put(depth + 2, self.store(item.store, self.lane(item, "lane")))
 
-    def clear_lanes(self, depth: int, totals: list[_Accumulated]) -> None:
+    def clear_lanes(self, depth: int, totals: list[Accumulated]) -> None:
         """Set all lanes to what changes nothing."""
         self.put(depth, "for lane in range(width):")
         for item in totals:
@@ -293,15 +273,15 @@ class _Printer:
     def combined(self, op: str, dtype: str, left: str, right: str) -> str:
         return self.applied(op, dtype, [left, right])
 
-    def accumulate(self, item: _Accumulated, term: str, into: str = "lane") -> str:
+    def accumulate(self, item: Accumulated, term: str, into: str = "lane") -> str:
         text = self.combined(item.combine, item.dtype, self.lane(item, into), term)
         return f"store(lanes{item.number}, {into}, {text}, {self.lane_scope(item)})"
 
-    def lane(self, item: _Accumulated, index: str) -> str:
+    def lane(self, item: Accumulated, index: str) -> str:
         return f"load(lanes{item.number}, {index}, {self.lane_scope(item)})"
 
-    def lane_scope(self, item: _Accumulated) -> str:
-        return f"{self.layout.scopes + item.number}, {self.scopes}"
+    def lane_scope(self, item: Accumulated) -> str:
+        return f"{self.layout.scopes + item.place}, {self.scopes}"
 
     def store(self, store: Store, value: str = "") -> str:
         stream, offset = self.layout.places[store.array, store.index]

@@ -10,12 +10,12 @@ reach the same barriers.
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from collections.abc import Container
 from math import isinf, isnan
 
 import numpy as np
 
+from xpaccel.codegen.accumulated import Accumulated, accumulated
 from xpaccel.codegen.device import (
     LANES,
     PLAIN,
@@ -23,16 +23,10 @@ from xpaccel.codegen.device import (
     THREADS,
     ChainCode,
     DeviceCode,
-    columns,
-    distance,
     fields,
-    form_of,
-    levels,
-    loop_order,
-    thread_axes,
     written,
 )
-from xpaccel.codegen.layout import layout
+from xpaccel.codegen.kernel_printer import KernelPrinter
 from xpaccel.graph.affine import Affine
 from xpaccel.graph.scalar import literal
 from xpaccel.loops.program import (
@@ -46,7 +40,6 @@ from xpaccel.loops.program import (
     Position,
     Store,
     Value,
-    identity_of,
 )
 from xpaccel.loops.program import LANES as WIDTH
 from xpaccel.ops import OPS, dtype_kind
@@ -111,42 +104,11 @@ def _kernel(printers: list[_Printer], lines: list[str]) -> str:
     return f"{header}def {ENTRY}({names}):\n" + "\n".join(lines) + "\n"
 
 
-@dataclass(frozen=True, slots=True)
-class _Accumulated:
-    """A reduction of a nest: its number, what takes its result, how it combines, from what it begins."""
-
-    number: int
-    store: Store
-    dtype: str
-    combine: str
-    neutral: str
-    exactly: bool
-
-
-class _Printer:
-    """Prints one nest: a kernel of its own, or (where `lead` is not 0) a part of a chain, for one row.
-
-    `a` is what all names of the nest begin with.
-    """
+class _Printer(KernelPrinter):
+    """Prints one nest."""
 
     def __init__(self, program: LoopProgram, nest: Nest, lead: int = 0, a: str = "") -> None:
-        self.program, self.nest, self.layout = program, nest, layout(program, nest)
-        self.lead, self.a = lead, a
-        self.lines: list[str] = []
-        self.form, self.threads = form_of(nest), thread_axes(nest)
-        self.columns = [] if lead else columns(program, nest)
-        self.order = loop_order(nest)
-        if self.columns:  # planes are walked innermost
-            self.order.remove(self.threads[2])
-            self.order.append(self.threads[2])
-        self.queued = {
-            (column.array, index): f"{a}q{number}_{place}"
-            for number, column in enumerate(self.columns)
-            for index, place in column.places.items()
-        }
-        self.levels = levels(nest, {axis: depth + 1 for depth, axis in enumerate(self.order)})
-        self.written = written(program, nest)
-        self.offsets = [""] * len(self.layout.streams)
+        super().__init__(program, nest, lead, a, a)
         #: For each open loop, what its index grows by.
         self.steps: list[str] = []
 
@@ -155,14 +117,6 @@ class _Printer:
         """The arguments of the nest: at its end, how many groups of lanes share a row."""
         found = list(fields(self.program, self.nest, self.layout, bool(self.columns)))
         return [*found, ("team", "Int")] if self.form == LANES else found
-
-    def dtypes(self) -> set[str]:
-        """Return the dtypes that the nest meets."""
-        stored = {self.program.arrays[store.array].dtype for store in self.nest.stores}
-        return stored | {value.dtype for value in self.nest.values}
-
-    def put(self, depth: int, line: str) -> None:
-        self.lines.append(_pad(depth) + line)
 
     # -- loops ------------------------------------------------------------------------------------
 
@@ -281,31 +235,6 @@ class _Printer:
         self.values(len(self.order), depth)
         return depth
 
-    def advance(self, depth: int) -> None:
-        """Move the queues on by a plane."""
-        for number, column in enumerate(self.columns):
-            for place in range(column.span - 1):
-                self.put(depth, f"q{number}_{place} = q{number}_{place + 1}")
-
-    def enter(self, axis: int, depth: int) -> None:
-        """Move all streams along `axis` and print what varies with it."""
-        self.move(axis, depth)
-        self.values(self.order.index(axis) + 1, depth)
-
-    def move(self, axis: int, depth: int) -> None:
-        """Move all streams along `axis`. Those that move alike share a distance."""
-        names: dict[tuple[str, str], str] = {}
-        for number, stream in enumerate(self.layout.streams):
-            text = distance(stream, axis, self.a)
-            if text:
-                key = (self.offsets[number], text)
-                if key == ("", f"i{axis}"):
-                    names[key] = text
-                elif key not in names:
-                    names[key] = f"{self.a}x{axis}_{len(names)}"
-                    self.put(depth, f"{names[key]} = {' + '.join(filter(None, key))}")
-                self.offsets[number] = names[key]
-
     # -- points in order --------------------------------------------------------------------------
 
     def combine_runs(self, depth: int) -> None:
@@ -346,29 +275,13 @@ class _Printer:
         self.put(depth, f"store(p{pointer}, place_of_run, element)")
         self.close(depth, outside)
 
-    def needed(self, numbers: Sequence[int]) -> set[int]:
-        """Return the numbers of the values that some values are computed from, and their own."""
-        found, left = set[int](), list(numbers)
-        while left:
-            number = left.pop()
-            found.add(number)
-            left += self.nest.values[number].args
-        return found
-
     # -- reductions -------------------------------------------------------------------------------
 
-    def totals(self) -> list[_Accumulated]:
+    def totals(self) -> list[Accumulated]:
         """Return what is reduced, one for each store."""
-        assert self.nest.reduction is not None
-        found = []
-        for number, (kind, store) in enumerate(zip(self.nest.reduction.kinds, self.nest.stores, strict=True)):
-            dtype = self.nest.values[store.value].dtype
-            neutral = spelled(identity_of(kind, np.dtype(dtype)), dtype)
-            exactly = kind == "sum" and dtype_kind(dtype) in "fc"
-            found.append(_Accumulated(number, store, dtype, COMBINE[kind], neutral, exactly))
-        return found
+        return accumulated(self.nest, spelled)
 
-    def combined(self, item: _Accumulated, x: str, y: str) -> str:
+    def combined(self, item: Accumulated, x: str, y: str) -> str:
         return self.applied(item.combine, item.dtype, item.dtype, [x, y])
 
     def reduce_strip(self, depth: int) -> None:
@@ -442,7 +355,7 @@ class _Printer:
             self.put_store(depth + 1, item.store, f"{a}total{item.number}")
         self.close(depth, outside)
 
-    def reduce_block(self, depth: int, totals: list[_Accumulated]) -> None:
+    def reduce_block(self, depth: int, totals: list[Accumulated]) -> None:
         """Reduce a group's block to the first of its lanes."""
         a, last = self.a, self.order[-1]
         self.put(depth, f"{a}start = {a}turn + {a}member * {BLOCK}")
@@ -482,13 +395,13 @@ class _Printer:
         self.put(depth + 1, "warp_barrier()")
         self.put(depth + 1, f"{a}width = {a}half")
 
-    def fold(self, depth: int, item: _Accumulated, into: str, other: str) -> None:
+    def fold(self, depth: int, item: Accumulated, into: str, other: str) -> None:
         """Combine a lane with another."""
         lanes = f"{self.a}lanes{item.number}"
         text = self.combined(item, f"get({lanes}, {into})", f"get({lanes}, {other})")
         self.put(depth, f"put({lanes}, {into}, {text})")
 
-    def add(self, depth: int, item: _Accumulated) -> None:
+    def add(self, depth: int, item: Accumulated) -> None:
         """Add a block's result to the total; of floats with the rounding error (TwoSum, Knuth 1969)."""
         total, carry, part = (f"{self.a}{name}{item.number}" for name in ("total", "carry", "part"))
         if item.exactly:
@@ -600,7 +513,7 @@ class _Printer:
         """Print a store, which nothing that failed a check reaches."""
         stream, offset = self.layout.places[store.array, store.index]
         index = self.index(stream, offset, self.moved(store.array, store.moves, store.args))
-        conditions = [f"not {self.a}f{n}" for n, v in enumerate(self.nest.values) if store.moves and v.op == "place"]
+        conditions = [f"not {self.a}f{number}" for number in self.failing(store)]
         conditions += [f"{self.a}v{store.where}"] if store.where >= 0 else []
         if conditions:
             self.put(depth, f"if {' and '.join(conditions)}:")
