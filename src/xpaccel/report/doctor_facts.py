@@ -6,7 +6,6 @@ What may hang or end the process that asks (drivers, CUDA, compiled code) is ask
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import platform
@@ -28,6 +27,7 @@ from xpaccel.backends import ranks
 from xpaccel.backends.cpu import threads
 from xpaccel.backends.gpu.devices import Chosen, Device, Toolkit
 from xpaccel.backends.gpu.driver import Driver
+from xpaccel.backends.installed import is_installed
 from xpaccel.backends.ranks import NodeRank
 from xpaccel.cache import Store
 from xpaccel.errors import XpaccelError
@@ -153,7 +153,7 @@ class Facts:
 def gather() -> Facts:
     """Look at this machine and this process, and run a kernel on each backend that compiles."""
     versions = _versions()
-    has_cupy = importlib.util.find_spec("cupy") is not None
+    has_cupy = is_installed("cupy")
     cache, cache_problem = _cache()
     rank, rank_problem = _rank()
     nodes, driver = _driver()

@@ -274,7 +274,10 @@ def outer(x1: Any, x2: Any, /, out: Any = None) -> Tracer:
 
 
 def einsum(subscripts: Any, *operands: Any, out: Any = None, optimize: Any = False, **options: Any) -> Tracer:
-    """Return the sums of products that `subscripts` describe, operand by operand from the left."""
+    """Return the sums of products that `subscripts` describe, operand by operand from the left.
+
+    That order is what `optimize` would change in NumPy, for speed; it is the same here whatever is given.
+    """
     session = current()
     if not isinstance(subscripts, str) or "." in subscripts or out is not None or options:
         raise trace_error(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from xpaccel.backends.host import MEMORY, HostMemory
+from xpaccel.backends.installed import is_installed
 from xpaccel.codegen import numba_cpu
 from xpaccel.codegen.layout import NestCode
 from xpaccel.loops.program import LoopProgram, Nest
@@ -29,7 +28,7 @@ class Numba:
     def why_unavailable(self) -> str | None:
         """Return None if Numba is installed (it is not imported to find out)."""
         for module in ("numba", "llvmlite"):
-            if module not in sys.modules and importlib.util.find_spec(module) is None:
+            if not is_installed(module):
                 return f'{module} is not installed (pip install "xpaccel[numba]")'
         return None
 

@@ -6,12 +6,12 @@ nothing waits for the device, unless ``XP_DEBUG`` asks for times or ``XP_SYNC`` 
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from xpaccel.backends.cuda import plan
 from xpaccel.backends.gpu import devices
+from xpaccel.backends.installed import is_installed
 from xpaccel.codegen import cuda_c
 from xpaccel.codegen.device import DeviceCode
 from xpaccel.codegen.layout import NestCode
@@ -81,7 +81,7 @@ class CuPy:
 
 def why_no_device() -> str | None:
     """Return None if CuPy can be imported and sees a device, else why not and what to do."""
-    if importlib.util.find_spec("cupy") is None:
+    if not is_installed("cupy"):
         return devices.NO_CUPY
     try:
         devices.look()

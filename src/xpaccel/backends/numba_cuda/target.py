@@ -8,14 +8,13 @@ means and not how fast it is.
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from xpaccel.backends.cuda import plan
 from xpaccel.backends.cuda.target import why_no_device
 from xpaccel.backends.gpu import devices
+from xpaccel.backends.installed import is_installed
 from xpaccel.backends.numba_cuda.plan import NUMBA_CUDA
 from xpaccel.codegen import numba_cuda
 from xpaccel.codegen.cuda_basis import is_simulated
@@ -46,9 +45,9 @@ class NumbaCuda:
     def why_unavailable(self) -> str | None:
         """Return None if Numba CUDA, its libraries and a device are there, or if Numba is to simulate them."""
         if is_simulated():
-            return None if _is_there("numba") else 'numba is not installed (pip install "xpaccel[numba]")'
+            return None if is_installed("numba") else 'numba is not installed (pip install "xpaccel[numba]")'
         for module in ("numba", "numba_cuda", "cuda.bindings.nvjitlink"):
-            if not _is_there(module):
+            if not is_installed(module):
                 return (
                     f'{module} is not installed (pip install "xpaccel[cuda12]" or "xpaccel[cuda13]", whichever CUDA '
                     f"the driver has: `nvidia-smi` shows it). {SIMULATOR}"
@@ -113,13 +112,3 @@ class NumbaCuda:
 
 #: What to do without a GPU.
 SIMULATOR = "Without a GPU, NUMBA_ENABLE_CUDASIM=1 has Numba simulate one, thread by thread: for small tests"
-
-
-def _is_there(module: str) -> bool:
-    """Whether a module can be found. Of a name with dots, the packages above it are imported for that."""
-    if module in sys.modules:
-        return True
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:
-        return False
